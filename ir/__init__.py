@@ -1,0 +1,22 @@
+"""The graph IR: what a network is, as a value; its files; its dense evaluation."""
+
+import thresher.ir.ops as ops
+from thresher.ir.evaluate import evaluate
+from thresher.ir.graph import Graph, Input, Node, Preprocess, Readout
+from thresher.ir.op import OPS, Op
+from thresher.ir.spiking import Spiking
+from thresher.ir.tensor import Tensor
+
+__all__ = [
+    "OPS",
+    "Graph",
+    "Input",
+    "Node",
+    "Op",
+    "Preprocess",
+    "Readout",
+    "Spiking",
+    "Tensor",
+    "evaluate",
+    "ops",
+]

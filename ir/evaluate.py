@@ -1,0 +1,58 @@
+"""Dense evaluation of the ANN in numpy; annotations are ignored."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError
+from thresher.ir.graph import Graph
+from thresher.ir.images import prepare
+
+Array = NDArray[Any]
+Hook = Callable[[str, Array], None]
+
+
+def single_input_output(graph: Graph) -> tuple[str, str]:
+    """Return the names of the one input and the one output; refuse more by name."""
+    for kind, names in (("input", [i.name for i in graph.inputs]), ("output", graph.outputs)):
+        if len(names) != 1:
+            raise GraphError(
+                f"graph '{graph.name}' has {len(names)} {kind}s ({', '.join(names)}); "
+                "evaluate and simulate take one"
+            )
+    return graph.inputs[0].name, graph.outputs[0]
+
+
+def evaluate(graph: Graph, x: Array, *, hook: Hook | None = None, batch: int = 64) -> Array:
+    """Compute the outputs (N, *shape) of raw images x (N, *shape); `preprocess` is applied.
+
+    Parameters
+    ----------
+    hook : callable, optional
+        Called with every node's name and its values (n, *shape), batch by batch.
+    batch : int
+        Samples held at a time; results do not depend on it.
+    """
+    _, target = single_input_output(graph)
+    x = np.asarray(x)
+    starts = range(0, len(x), batch)
+    blocks = [_evaluate_block(graph, prepare(graph, x[i : i + batch]), hook) for i in starts]
+    return np.concatenate(blocks) if blocks else np.zeros((0, *graph.shapes[target]), np.float32)
+
+
+def _evaluate_block(graph: Graph, x: Array, hook: Hook | None) -> Array:
+    values = {graph.inputs[0].name: x}
+    readers = {name: len(graph.consumers(name)) for name in graph.shapes}
+    readers[graph.outputs[0]] += 1
+    for node in graph:
+        y = node.op.evaluate(*(values[name] for name in node.inputs))
+        if hook is not None:
+            hook(node.name, y)
+        values[node.name] = y
+        for name in set(node.inputs):
+            readers[name] -= 1
+            if not readers[name]:
+                del values[name]
+    return values[graph.outputs[0]]

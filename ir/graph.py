@@ -1,0 +1,292 @@
+"""Graph and Node: structure, order and validity; no file, no arithmetic."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError
+from thresher.ir.fields import ChoiceRule, IntRule, check_fields, ruled
+from thresher.ir.op import Op, Shape
+from thresher.ir.spiking import Spiking
+from thresher.ir.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where in a file something stands; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Turn stored pixels into what the network was trained on: (x / divide - mean) / std.
+
+    `mean` and `std` hold one value a channel, or one for all.
+    """
+
+    divide: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Preprocess a batch (N, C, ...) in float32."""
+        axes = (-1, *[1] * (x.ndim - 2))
+        mean, std = (np.asarray(v, np.float32).reshape(axes) for v in (self.mean, self.std))
+        y: NDArray[np.float32] = (x.astype(np.float32) / np.float32(self.divide) - mean) / std
+        return y
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the graph; `threshold` is what one spike of a spiking encoder stands for."""
+
+    name: str
+    shape: Shape
+    preprocess: Preprocess | None = None
+    threshold: float | None = None
+    mark: Mark | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How the decision is read: the output's membrane, or its spikes; counted from `t_start`."""
+
+    kind: str = ruled(ChoiceRule(("membrane", "spikes")), "membrane")
+    t_start: int = ruled(IntRule(0), 0)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "readout", GraphError)
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation of the ANN; with `spiking`, also a population of the SNN.
+
+    `delay` (ticks; steps in lockstep) holds for the projection that a linear node is part of.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    spiking: Spiking | None = None
+    delay: int | None = None
+    mark: Mark | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def tensors(self) -> Iterator[Tensor]:
+        yield from self.op.tensors.values()
+        if self.spiking is not None:
+            for name in ("threshold", "v_init", "shift"):
+                value = getattr(self.spiking, name)
+                if isinstance(value, Tensor):
+                    yield value
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ANN and the SNN that it was converted to, in one immutable value.
+
+    A graph that exists is valid: names are unique, edges lead somewhere, there is no cycle, and
+    shapes fit. `meta` holds provenance (plain values, as YAML can write them).
+
+    Raises
+    ------
+    GraphError
+        Where one of these does not hold; the message names the node and its place in the file.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    readout: Readout = Readout()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self.order  # noqa: B018 - a cycle is found here
+        self.shapes  # noqa: B018 - shapes are inferred here
+        self.tensors  # noqa: B018 - names of tensors are compared here
+        self._check_annotations()
+
+    def __getitem__(self, name: str) -> Node:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Node]:
+        """Yield the nodes in topological order; of those that are ready, the first written."""
+        return (self._by_name[name] for name in self.order)
+
+    @cached_property
+    def structure(self) -> "nx.MultiDiGraph[str]":
+        """The edges, each keyed by the input port that it leads to."""
+        structure: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        structure.add_nodes_from(self._position)
+        for node in self.nodes:
+            for port, source in enumerate(node.inputs):
+                structure.add_edge(source, node.name, key=port)
+        nx.freeze(structure)
+        return structure
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The nodes' names in topological order, ties broken by the order in the file."""
+        try:
+            order = nx.lexicographical_topological_sort(
+                self.structure, key=self._position.__getitem__
+            )
+            return tuple(name for name in order if name in self._by_name)
+        except nx.NetworkXUnfeasible:
+            cycle = [edge[0] for edge in nx.find_cycle(self.structure)]
+            path = " -> ".join(f"'{name}'" for name in [*cycle, cycle[0]])
+            raise GraphError(
+                f"{self._place(cycle[0])}the nodes {path} form a cycle; a graph must be acyclic"
+            ) from None
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """The shape of every input and node, without the batch axis."""
+        shapes: dict[str, Shape] = {item.name: item.shape for item in self.inputs}
+        for node in self:
+            try:
+                shapes[node.name] = node.op.infer_shape(*(shapes[name] for name in node.inputs))
+            except GraphError as error:
+                came = ", ".join(f"'{name}' gives {list(shapes[name])}" for name in node.inputs)
+                raise GraphError(
+                    f"{self._place(node.name)}node '{node.name}' ({node.op.kind}): {error} ({came})"
+                ) from error
+        return shapes
+
+    @cached_property
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Every tensor by its name, in order of use."""
+        found: dict[str, Tensor] = {}
+        for node in self:
+            for tensor in node.tensors:
+                if found.setdefault(tensor.name, tensor) != tensor:
+                    raise GraphError(
+                        f"{self._place(node.name)}node '{node.name}': two different tensors are "
+                        f"called '{tensor.name}'; give one of them another name"
+                    )
+        return {name: tensor.values for name, tensor in found.items()}
+
+    def in_shapes(self, name: str) -> tuple[Shape, ...]:
+        """Return the shapes of a node's inputs, by port."""
+        return tuple(self.shapes[source] for source in self[name].inputs)
+
+    def consumers(self, name: str) -> tuple[str, ...]:
+        """Return the nodes that read a node or an input, in order, each once."""
+        readers = set(self.structure.successors(name))
+        return tuple(name for name in self.order if name in readers)
+
+    def replace(self, name: str, **changes: Any) -> "Graph":
+        """Return a graph in which one node's fields are changed; the others are shared."""
+        return self.replace_all({name: replace(self[name], **changes)})
+
+    def replace_all(self, nodes: Mapping[str, Node]) -> "Graph":
+        """Return a graph in which the nodes of these names are replaced, in their places."""
+        return replace(self, nodes=tuple(nodes.get(node.name, node) for node in self.nodes))
+
+    def without(self, name: str) -> "Graph":
+        """Return a graph without a node of one input; what read it reads its input."""
+        node = self[name]
+        if len(node.inputs) != 1:
+            raise GraphError(f"node '{name}' has {len(node.inputs)} inputs and cannot be bridged")
+        (source,) = node.inputs
+
+        def bridged(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(source if item == name else item for item in names)
+
+        nodes = (replace(n, inputs=bridged(n.inputs)) for n in self.nodes if n.name != name)
+        return replace(self, nodes=tuple(nodes), outputs=bridged(self.outputs))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {item.name: position for position, item in enumerate(self._items)}
+
+    @property
+    def _items(self) -> tuple[Input | Node, ...]:
+        return (*self.inputs, *self.nodes)
+
+    def _place(self, name: str) -> str:
+        """Return 'file:line: ' of a node or an input, or nothing where it came from no file."""
+        marks = {item.name: item.mark for item in self._items}
+        return f"{marks[name]}: " if marks.get(name) is not None else ""
+
+    def _check_names(self) -> None:
+        if not self.inputs:
+            raise GraphError("the graph has no input; expected at least one")
+        seen: set[str] = set()
+        for item in self._items:
+            check_name(item.name, self._place(item.name))
+            if item.name in seen:
+                raise GraphError(f"{self._place(item.name)}two nodes are called '{item.name}'")
+            seen.add(item.name)
+        for node in self.nodes:
+            self._check_inputs(node)
+        if not self.outputs:
+            raise GraphError("the graph has no output; expected the name of at least one node")
+        for name in self.outputs:
+            if name not in self._by_name:
+                raise GraphError(
+                    f"output '{name}' is not a node; nodes are {_listed(self._by_name)}"
+                )
+
+    def _check_inputs(self, node: Node) -> None:
+        where = f"{self._place(node.name)}node '{node.name}'"
+        for source in node.inputs:
+            if source not in self._position:
+                raise GraphError(
+                    f"{where}: reads '{source}', which is no node and no input; known are "
+                    f"{_listed(self._position)}"
+                )
+        least, most = node.op.least_inputs, node.op.most_inputs
+        if len(node.inputs) < least or (most is not None and len(node.inputs) > most):
+            wanted = str(least) if least == most else f"at least {least}"
+            raise GraphError(
+                f"{where}: op '{node.op.kind}' takes {wanted} input(s), got {len(node.inputs)}"
+            )
+
+    def _check_annotations(self) -> None:
+        for node in self.nodes:
+            if node.spiking is None:
+                continue
+            where = f"{self._place(node.name)}node '{node.name}'"
+            try:
+                node.spiking.check_shape(self.shapes[node.name])
+            except GraphError as error:
+                raise GraphError(f"{where}: {error}") from error
+
+
+def check_name(name: str, place: str = "") -> None:
+    """Raise GraphError for a name that files and tables could not carry unharmed."""
+    good = bool(name) and name.isprintable() and not any(c.isspace() for c in name)
+    if not good or not unicodedata.is_normalized("NFC", name):
+        raise GraphError(
+            f"{place}{name!r} cannot be a name; expected printable characters without spaces, "
+            "in Unicode's composed form (NFC)"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(f"'{name}'" for name in shown[:12]) + (", ..." if len(shown) > 12 else "")

@@ -1,0 +1,53 @@
+"""Images as a graph takes them: checked against its input and preprocessed."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import DataError
+from thresher.ir.graph import Graph, Preprocess
+
+Array = NDArray[Any]
+
+
+def prepare(graph: Graph, x: Array) -> Array:
+    """Check raw images (N, *shape) against the graph's input and preprocess them.
+
+    Returns float32; float64 images of an input without `preprocess` stay float64.
+
+    Raises
+    ------
+    DataError
+        Where the type or the shape does not fit, or a value is NaN or infinite.
+    """
+    item = graph.inputs[0]
+    x = np.asarray(x)
+    if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
+        raise DataError(f"the images are of type {x.dtype}; expected uint8 or float")
+    if x.shape[1:] != item.shape:
+        raise DataError(
+            f"the images are {list(x.shape[1:])}, but input '{item.name}' takes {list(item.shape)}"
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
+        raise DataError(f"image {bad} holds a NaN or an infinite value; expected finite pixels")
+    if item.preprocess is None:
+        return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
+    _warn_if_prepared(item.name, item.preprocess, x)
+    return item.preprocess.apply(x)
+
+
+def _warn_if_prepared(name: str, preprocess: Preprocess, x: Array) -> None:
+    if x.dtype.kind != "f" or not x.size:
+        return
+    low, high = float(x.min()), float(x.max())
+    if low < 0 or (preprocess.divide > 1 and high <= 1):
+        warnings.warn(
+            f"the images' values lie in [{low:.3g}, {high:.3g}], as if they were preprocessed "
+            f"already; the spec's preprocess (divide {preprocess.divide:g}, mean, std) is "
+            f"applied to input '{name}' all the same. Give raw pixels, or take preprocess "
+            "out of the spec",
+            stacklevel=3,
+        )

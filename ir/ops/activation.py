@@ -1,0 +1,125 @@
+"""Activations: relu, clipped_relu (threshold ReLU), qcfs, leaky_relu, softmax."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from thresher.errors import GraphError
+from thresher.ir.fields import FloatRule, IntRule, ruled
+from thresher.ir.op import Array, Op, Shape, register_op
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """An elementwise function whose node may become a population of neurons."""
+
+    can_spike: ClassVar[bool] = True
+
+    @property
+    def ceiling(self) -> float | None:
+        """The largest value that the function gives; None where it has none."""
+        return None
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+
+@register_op
+@dataclass(frozen=True)
+class Relu(Activation):
+    """max(x, 0)."""
+
+    kind: ClassVar[str] = "relu"
+
+    def evaluate(self, *x: Array) -> Array:
+        return np.maximum(x[0], 0)
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class ClippedRelu(Activation):
+    """Threshold ReLU, min(max(x, 0), max) (Deng and Gu 2021)."""
+
+    kind: ClassVar[str] = "clipped_relu"
+    max: float = ruled(FloatRule(0.0, exclusive=True))
+
+    @property
+    def ceiling(self) -> float:
+        return self.max
+
+    def evaluate(self, *x: Array) -> Array:
+        return np.clip(x[0], 0, x[0].dtype.type(self.max))
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(max=1.0), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class Qcfs(Activation):
+    """Quantised clip-floor-shift, max * clip(floor(x L / max + 1/2) / L, 0, 1) (Bu et al. 2022)."""
+
+    kind: ClassVar[str] = "qcfs"
+    levels: int = ruled(IntRule(1))
+    max: float = ruled(FloatRule(0.0, exclusive=True))
+
+    @property
+    def ceiling(self) -> float:
+        return self.max
+
+    def evaluate(self, *x: Array) -> Array:
+        one = x[0].dtype.type
+        level = np.floor(x[0] * one(self.levels) / one(self.max) + one(0.5))
+        y: Array = np.clip(level, 0, self.levels) / one(self.levels) * one(self.max)
+        return y
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(levels=4, max=1.5), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class LeakyRelu(Op):
+    """x where it is positive, slope * x elsewhere; no spiking neuron here stands for it."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    slope: float = ruled(FloatRule(0.0), 0.01)
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def evaluate(self, *x: Array) -> Array:
+        return np.where(x[0] > 0, x[0], x[0] * x[0].dtype.type(self.slope))
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(slope=0.1), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class Softmax(Op):
+    """Softmax over the classes (N,); only at the output, where it does not move the argmax."""
+
+    kind: ClassVar[str] = "softmax"
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        if len(shapes[0]) != 1:
+            raise GraphError(f"takes (N,) values, got {list(shapes[0])}")
+        return shapes[0]
+
+    def evaluate(self, *x: Array) -> Array:
+        raised = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
+        y: Array = raised / raised.sum(axis=-1, keepdims=True)
+        return y
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(), ((6,),)

@@ -1,0 +1,57 @@
+"""Spiking: the annotation that turns an activation node into a population of neurons."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError
+from thresher.ir.fields import (
+    ChoiceRule,
+    FloatRule,
+    NumberOrTensorRule,
+    TextRule,
+    check_fields,
+    ruled,
+)
+from thresher.ir.tensor import Tensor
+
+Shape = tuple[int, ...]
+Value = float | Tensor
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """Neuron parameters, in units of the source ANN's activations.
+
+    `threshold`, `v_init` and `shift` are one number, a tensor (C,) or one of the population's
+    shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)).
+    """
+
+    threshold: Value = ruled(NumberOrTensorRule(FloatRule(0.0, exclusive=True)))
+    neuron: str = ruled(TextRule("a neuron model's name"), "if")
+    v_init: Value = ruled(NumberOrTensorRule(FloatRule()), 0.0)
+    shift: Value = ruled(NumberOrTensorRule(FloatRule()), 0.0)
+    reset: str = ruled(ChoiceRule(("soft", "hard")), "soft")
+    v_reset: float = ruled(FloatRule(), 0.0)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "spiking", GraphError)
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise GraphError where a tensor fits neither the channels nor the population."""
+        for name in ("threshold", "v_init", "shift"):
+            value = getattr(self, name)
+            if isinstance(value, Tensor) and value.shape not in ((), shape[:1], shape):
+                raise GraphError(
+                    f"spiking: {name} '{value.name}' is {list(value.shape)}; expected a scalar, "
+                    f"{list(shape[:1])} or {list(shape)}"
+                )
+
+
+def spread(value: Value, shape: Shape) -> NDArray[np.float64]:
+    """Give every neuron of a population its value: an array of the population's shape."""
+    values = np.asarray(value.values if isinstance(value, Tensor) else value, np.float64)
+    if values.shape == shape[:1] and values.shape != shape:
+        values = values.reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(values, shape)

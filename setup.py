@@ -1,0 +1,48 @@
+"""Build the Cython kernels and check the package's links; everything else is in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+HERE = Path(__file__).parent
+KERNELS = ("async_engine", "lockstep_engine")
+DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
+REQUIRED = os.environ.get("THRESHER_REQUIRE_COMPILED") == "1"
+
+for folder in ("ir", "sim", "converters", "cython_ext"):
+    if not (HERE / "src" / "thresher" / folder / "__init__.py").exists():
+        raise SystemExit(
+            f"src/thresher/{folder} does not lead to the folder '{folder}' at the top of the "
+            "repository: it is a symbolic link, which this checkout or archive did not keep. "
+            "On Windows, clone with 'git clone -c core.symlinks=true'."
+        )
+
+
+def kernels() -> list[Extension]:
+    from Cython.Build import cythonize
+
+    extensions = [
+        Extension(
+            f"thresher.cython_ext.{name}",
+            [f"src/thresher/cython_ext/{name}.pyx"],
+            extra_compile_args=["-O3", "-ffp-contract=off"],
+        )
+        for name in KERNELS
+    ]
+    built = cythonize(
+        extensions,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": DEBUG,
+        },
+    )
+    for extension in built:  # cythonize makes new objects and drops the attribute
+        extension.optional = not REQUIRED
+    return built
+
+
+setup(ext_modules=kernels())

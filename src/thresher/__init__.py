@@ -1,0 +1,1 @@
+"""Convert trained neural networks to spiking ones and simulate them spike by spike."""
