@@ -235,15 +235,15 @@ class SparseMap(LinearMap):
 
     def weigh(self, x: Floats) -> Floats:
         n_out = prod(self.out_shape)
-        counts = np.diff(self.indptr)
+        counts = self.fan_out()
         rows = [
             np.bincount(self.indices, np.repeat(row, counts) * self.values, n_out)
             for row in x.reshape(len(x), -1)
         ]
-        return np.array(rows).reshape(len(x), *self.out_shape)
+        return np.array(rows, np.float64).reshape(len(x), *self.out_shape)
 
     def fan_out(self) -> Ints:
-        return np.diff(self.indptr)
+        return np.diff(self.indptr).astype(np.int64)
 
     def to_sparse(self) -> "SparseMap":
         return self
