@@ -1,0 +1,5 @@
+"""What `--data` reads: an .npz file, a folder of CIFAR or MNIST, or the packaged digits."""
+
+from thresher.datasets.samples import Samples, load
+
+__all__ = ["Samples", "load"]

@@ -1,0 +1,109 @@
+"""Images and labels in an .npz file: headers first, then only the rows that are asked for."""
+
+import math
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thresher.datasets.source import MAX_BYTES, Array, Shape, Source, read_rows, reading
+from thresher.errors import DataError
+
+
+def open_npz(path: Path) -> Source:
+    """Find `x` and `y` and check what their headers declare."""
+    with zipfile.ZipFile(path) as archive:
+        infos = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+        if "x" not in infos:
+            names = ", ".join(f"'{name}'" for name in infos) or "nothing"
+            raise DataError(
+                f"{path}: holds {names}; expected the images as 'x' and the labels as 'y': "
+                "np.savez(FILE, x=images, y=labels)"
+            )
+        x = _member(path, archive, infos["x"])
+        y = _member(path, archive, infos["y"]) if "y" in infos else None
+    if x.dtype.kind not in "uif" or x.dtype.itemsize > 8:
+        raise DataError(f"{path}: 'x' is of type {x.dtype}; expected uint8 or float")
+    if len(x.shape) < 2 or 0 in x.shape:
+        raise DataError(
+            f"{path}: 'x' is {list(x.shape)}; expected images (N, C, H, W) or values (N, F), "
+            "at least one"
+        )
+    if y is not None:
+        _check_label_header(path, y, x.shape[0])
+    sample_bytes = math.prod(x.shape[1:]) * x.dtype.itemsize
+    if x.fortran and sample_bytes * x.shape[0] > MAX_BYTES:
+        raise DataError(
+            f"{path}: 'x' is stored column by column and can only be read whole, which takes "
+            f"more than {MAX_BYTES / 2**30:g} GiB; save it with np.ascontiguousarray"
+        )
+
+    def read(start: int, stop: int) -> tuple[Array, Array | None]:
+        with reading(path):
+            return x.read(start, stop), None if y is None else y.read(start, stop)
+
+    return Source(str(path), x.shape[0], sample_bytes, read)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An array inside an .npz file of which only the header was read."""
+
+    path: Path
+    entry: str
+    dtype: np.dtype[Any]
+    shape: Shape
+    fortran: bool
+    start: int
+
+    def read(self, start: int, stop: int) -> Array:
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.entry) as stream:
+            stream.seek(self.start)
+            if self.fortran:
+                count = math.prod(self.shape)
+                flat = read_rows(stream, self.dtype, (count,), 0, count)
+                return np.ascontiguousarray(flat.reshape(self.shape, order="F")[start:stop])
+            rows = read_rows(stream, self.dtype, self.shape, start, stop)
+            if stop == self.shape[0]:
+                stream.read(1)  # at the end of the member its checksum is compared
+            return rows
+
+
+def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> _Member:
+    """Read an array's header; what it declares is compared with what the archive holds."""
+    name = item.filename.removesuffix(".npy")
+    with archive.open(item) as stream:
+        head = BytesIO(stream.read(1 << 16))
+    version = np.lib.format.read_magic(head)
+    if version not in ((1, 0), (2, 0)):
+        raise DataError(f"{path}: '{name}' is in npy format {version}; expected 1.0 or 2.0")
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read_header(head)
+    if dtype.hasobject:
+        raise DataError(
+            f"{path}: '{name}' holds Python objects, which are stored as pickle and never read; "
+            "expected an array of numbers"
+        )
+    declared = head.tell() + math.prod(shape) * dtype.itemsize
+    if declared != item.file_size:
+        raise DataError(
+            f"{path}: '{name}' declares {dtype}{list(shape)}, {declared} bytes, but has "
+            f"{item.file_size}; the file is damaged"
+        )
+    return _Member(path, item.filename, dtype, shape, fortran and len(shape) > 1, head.tell())
+
+
+def _check_label_header(path: Path, y: _Member, length: int) -> None:
+    if y.dtype.kind not in "ui":
+        raise DataError(f"{path}: 'y' is of type {y.dtype}; expected whole numbers, one a sample")
+    if y.shape != (length,):
+        raise DataError(
+            f"{path}: 'y' is {list(y.shape)}, but 'x' holds {length} samples; expected [{length}]"
+        )
