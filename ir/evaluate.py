@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.errors import GraphError
 from thresher.ir.graph import Graph
-from thresher.ir.images import prepare
+from thresher.ir.images import check_images, preprocess
 
 Array = NDArray[Any]
 Hook = Callable[[str, Array], None]
@@ -36,9 +36,9 @@ def evaluate(graph: Graph, x: Array, *, hook: Hook | None = None, batch: int = 6
         Samples held at a time; results do not depend on it.
     """
     _, target = single_input_output(graph)
-    x = np.asarray(x)
-    starts = range(0, len(x), batch)
-    blocks = [_evaluate_block(graph, prepare(graph, x[i : i + batch]), hook) for i in starts]
+    x = check_images(graph, x)
+    parts = (x[start : start + batch] for start in range(0, len(x), batch))
+    blocks = [_evaluate_block(graph, preprocess(graph, part), hook) for part in parts]
     return np.concatenate(blocks) if blocks else np.zeros((0, *graph.shapes[target]), np.float32)
 
 

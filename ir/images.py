@@ -15,7 +15,22 @@ Array = NDArray[Any]
 def prepare(graph: Graph, x: Array) -> Array:
     """Check raw images (N, *shape) against the graph's input and preprocess them.
 
-    Returns float32; float64 images of an input without `preprocess` stay float64.
+    Returns float32; float64 images of an input without `preprocess` stay float64. Raises as
+    `check_images` does.
+    """
+    return preprocess(graph, check_images(graph, x))
+
+
+def preprocess(graph: Graph, x: Array) -> Array:
+    """Preprocess raw images that were checked, all of them or a part."""
+    item = graph.inputs[0]
+    if item.preprocess is not None:
+        return item.preprocess.apply(x)
+    return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
+
+
+def check_images(graph: Graph, x: Array) -> Array:
+    """Check raw images (N, *shape) against the graph's input.
 
     Raises
     ------
@@ -33,10 +48,9 @@ def prepare(graph: Graph, x: Array) -> Array:
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
         raise DataError(f"image {bad} holds a NaN or an infinite value; expected finite pixels")
-    if item.preprocess is None:
-        return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
-    _warn_if_prepared(item.name, item.preprocess, x)
-    return item.preprocess.apply(x)
+    if item.preprocess is not None:
+        _warn_if_prepared(item.name, item.preprocess, x)
+    return x
 
 
 def _warn_if_prepared(name: str, preprocess: Preprocess, x: Array) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import GraphError
-from thresher.ir.convolution import convolve
+from thresher.ir.convolution import Axis, convolve
 
 Shape = tuple[int, ...]
 Floats = NDArray[np.float64]
@@ -82,7 +82,11 @@ class IndexMap(LinearMap):
         flat = x.reshape(len(x), -1)
         y = np.zeros((len(x), prod(self.out_shape)))
         kept = np.flatnonzero(self.rows >= 0)
-        np.add.at(y.T, self.rows[kept], (flat[:, kept] * self.factor[kept]).T)
+        rows, values = self.rows[kept], flat[:, kept] * self.factor[kept]
+        if np.bincount(rows, minlength=1).max() <= 1:
+            y[:, rows] = values
+        else:
+            np.add.at(y.T, rows, values.T)
         return y.reshape(len(x), *self.out_shape)
 
     def fan_out(self) -> Ints:
@@ -98,7 +102,10 @@ class IndexMap(LinearMap):
 
 @dataclass(frozen=True, eq=False)
 class ConvMap(LinearMap):
-    """Convolve what `before` gives; weight (out, in/groups, kh, kw), PyTorch's conventions."""
+    """Convolve what `before` gives, (C, H, W); weight (out, in/groups, kh, kw) as in PyTorch.
+
+    The target may have another shape of the same order, such as (C, L) for (C, 1, L).
+    """
 
     before: IndexMap
     weight: Floats
@@ -110,11 +117,15 @@ class ConvMap(LinearMap):
     @property
     def grid(self) -> tuple[int, int, int, int]:
         """Heights and widths: input's, then output's."""
-        return (*self.before.out_shape[1:], *self.out_shape[1:])  # type: ignore[return-value]
+        _, height, width = self.before.out_shape
+        kernel = self.weight.shape[2:]
+        down, across = map(Axis, kernel, self.stride, self.padding, self.dilation)
+        return height, width, down.size(height), across.size(width)
 
     def weigh(self, x: Floats) -> Floats:
         before = self.before.weigh(x)
-        return convolve(before, self.weight, self.stride, self.padding, self.dilation, self.groups)
+        y = convolve(before, self.weight, self.stride, self.padding, self.dilation, self.groups)
+        return y.reshape(len(x), *self.out_shape)
 
     def taps(self) -> Taps:
         """List, for each input position, the output positions reached and the kernel tap used."""
@@ -148,12 +159,12 @@ class ConvMap(LinearMap):
         sources, _, position = self._positions()
         fan_out = np.zeros(prod(self.in_shape), np.int64)
         reached = np.diff(self.taps().indptr)[position]
-        fan_out[sources] = reached * (self.out_shape[0] // self.groups)
+        fan_out[sources] = reached * (len(self.weight) // self.groups)
         return fan_out
 
     def to_sparse(self) -> "SparseMap":
         taps, (sources, channel, position) = self.taps(), self._positions()
-        per_group = self.out_shape[0] // self.groups
+        per_group = len(self.weight) // self.groups
         counts = np.diff(taps.indptr)[position]
         expect_sparse_size(int(counts.sum()) * per_group)
         entry = _ranges(taps.indptr[position], counts)
@@ -260,6 +271,22 @@ def scaling(factor: Floats) -> IndexMap:
     return IndexMap(factor.shape, factor.shape, None, np.arange(factor.size), factor.ravel())
 
 
+def reindex(in_shape: Shape, out_shape: Shape, rows: NDArray[np.integer]) -> IndexMap:
+    """Send each neuron on unchanged, to the target that `rows` (in_shape) names; -1 drops it."""
+    return IndexMap(in_shape, out_shape, None, rows.ravel().astype(np.int64), np.ones(rows.size))
+
+
+def numbering(shape: Shape) -> Ints:
+    """Return every neuron's number at its place in a population of this shape."""
+    return np.arange(prod(shape)).reshape(shape)
+
+
+def per_channel(values: NDArray[np.floating], shape: Shape) -> Floats:
+    """Spread one value a channel (C,) over a shape whose first axis counts the channels."""
+    column = values.astype(np.float64).reshape(-1, *[1] * (len(shape) - 1))
+    return np.broadcast_to(column, shape)
+
+
 def sparse_from_rows(
     in_shape: Shape,
     out_shape: Shape,
@@ -294,6 +321,11 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
         merged = _compose_after(first, second, shapes)
         if merged is not None:
             return merged
+    if isinstance(first, DenseMap) and isinstance(second, DenseMap):
+        chosen = _choose_rows(first.weight, second.before)
+        if (second.before.rows >= 0).any():
+            weight = second.weight @ chosen
+            return replace(first, out_shape=second.out_shape, bias=bias, weight=weight)
     return _multiply(first.to_sparse(), second.to_sparse(), shapes)
 
 
@@ -324,12 +356,10 @@ def _chain(first: IndexMap, second: IndexMap) -> tuple[Ints, Floats]:
 def _compose_after(first: LinearMap, second: IndexMap, shapes: Shapes) -> LinearMap | None:
     """Fold an index map into the matrix or convolution before it, where its form allows that."""
     if isinstance(first, DenseMap):
-        n_out = prod(second.out_shape)
-        kept = second.rows >= 0
-        if len(np.unique(second.rows[kept])) != n_out:
+        reached = np.unique(second.rows[second.rows >= 0])
+        if len(reached) != prod(second.out_shape):
             return None  # a target that nothing reaches must not become a synapse
-        weight = np.zeros((n_out, first.weight.shape[1]))
-        np.add.at(weight, second.rows[kept], first.weight[kept] * second.factor[kept, None])
+        weight = _choose_rows(first.weight, second)
         return replace(first, out_shape=second.out_shape, bias=shapes[2], weight=weight)
     if isinstance(first, ConvMap) and second.is_whole and first.out_shape == second.out_shape:
         by_channel = second.factor.reshape(first.out_shape[0], -1)
@@ -337,6 +367,14 @@ def _compose_after(first: LinearMap, second: IndexMap, shapes: Shapes) -> Linear
             scaled = first.weight * by_channel[:, 0, None, None, None]
             return replace(first, bias=shapes[2], weight=scaled)
     return None
+
+
+def _choose_rows(weight: Floats, index: IndexMap) -> Floats:
+    """Apply an index map to the rows of a matrix."""
+    kept = index.rows >= 0
+    chosen = np.zeros((prod(index.out_shape), weight.shape[1]))
+    np.add.at(chosen, index.rows[kept], weight[kept] * index.factor[kept, None])
+    return chosen
 
 
 def _multiply(first: SparseMap, second: SparseMap, shapes: Shapes) -> SparseMap:

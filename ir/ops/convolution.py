@@ -1,5 +1,6 @@
-"""Convolutions: conv2d, conv1d, conv_transpose2d."""
+"""Convolutions: conv1d, conv2d, conv_transpose2d."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -8,81 +9,132 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thresher.errors import GraphError
-from thresher.ir.convolution import conv_size, convolve
+from thresher.ir.convolution import Axis, convolve, convolve_transposed
 from thresher.ir.fields import IntRule, Padding, PaddingRule, Pair, PairRule, TensorRule, ruled
-from thresher.ir.linear_map import ConvMap, LinearMap, identity
+from thresher.ir.linear_map import (
+    ConvMap,
+    IndexMap,
+    LinearMap,
+    identity,
+    numbering,
+    per_channel,
+    reindex,
+)
 from thresher.ir.op import Array, Op, Shape, expect_axes, expect_tensor, register_op
 from thresher.ir.tensor import Tensor
 
 
-@register_op
 @dataclass(frozen=True)
-class Conv2d(Op):
-    """Convolve (C, H, W) with a weight (out, in/groups, kh, kw); 0 sizes come from the weight."""
+class SidesRule(PairRule):
+    """One number for both ends of an axis, or [left, right]."""
 
-    kind: ClassVar[str] = "conv2d"
+    @property
+    def expected(self) -> str:
+        return f"a whole number of at least {self.minimum}, or [left, right] of such"
+
+
+@dataclass(frozen=True)
+class Convolution(Op):
+    """What the convolutions share; `out_channels` and `kernel` 0 are taken from the weight."""
+
+    layout: ClassVar[str] = "(C, H, W)"
+    weight_layout: ClassVar[str] = "(out, in/groups, kernel height, kernel width)"
     weight: Tensor = ruled(TensorRule())
     bias: Tensor | None = ruled(TensorRule(optional=True), None)
     out_channels: int = ruled(IntRule(0), 0)
-    kernel: Pair = ruled(PairRule(0), (0, 0))
-    stride: Pair = ruled(PairRule(1), (1, 1))
-    padding: Padding = ruled(PaddingRule(), ((0, 0), (0, 0)))
-    dilation: Pair = ruled(PairRule(1), (1, 1))
     groups: int = ruled(IntRule(1), 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weight.values.ndim != 4:
+        if self.weight.values.ndim != 1 + len(self.layout.split(", ")):
             raise GraphError(
-                f"weight '{self.weight.name}' is {list(self.weight.shape)}; expected four axes, "
-                "(out, in/groups, kernel height, kernel width)"
+                f"weight '{self.weight.name}' is {list(self.weight.shape)}; expected "
+                f"{1 + len(self.layout.split(', '))} axes, {self.weight_layout}"
             )
-        out, _, *kernel = self.weight.shape
-        object.__setattr__(self, "out_channels", self.out_channels or out)
-        sizes = tuple(k or w for k, w in zip(self.kernel, kernel, strict=True))
-        object.__setattr__(self, "kernel", sizes)
+        object.__setattr__(self, "out_channels", self.out_channels or self._weight_channels())
+
+    @property
+    @abstractmethod
+    def axes(self) -> tuple[Axis, ...]:
+        """How the kernel moves along each axis after the channels."""
 
     @classmethod
     def tensor_shapes(cls, settings: Mapping[str, Any], *shapes: Shape) -> dict[str, Shape]:
         (shape,) = shapes
-        expect_axes(shape, 3, "(C, H, W)")
+        expect_axes(shape, len(cls.layout.split(", ")), cls.layout)
         for name in ("out_channels", "kernel"):
-            if not settings.get(name):
+            if not np.all(settings.get(name, 0)):
                 raise GraphError(f"needs '{name}' where its weight is not in a file")
-        out, groups = settings["out_channels"], settings.get("groups", 1)
-        return {"weight": (out, shape[0] // groups, *settings["kernel"]), "bias": (out,)}
+        out, kernel = settings["out_channels"], np.atleast_1d(settings["kernel"]).tolist()
+        weight = cls._weight_shape(shape[0], out, settings.get("groups", 1), tuple(kernel))
+        return {"weight": weight, "bias": (out,)}
 
     def infer_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
-        expect_axes(shape, 3, "(C, H, W)")
-        channels = shape[0]
-        if channels % self.groups or self.out_channels % self.groups:
+        expect_axes(shape, len(self.layout.split(", ")), self.layout)
+        if shape[0] % self.groups or self.out_channels % self.groups:
             raise GraphError(
-                f"{channels} channels in and {self.out_channels} out do not divide into "
+                f"{shape[0]} channels in and {self.out_channels} out do not divide into "
                 f"{self.groups} groups"
             )
-        expected = (self.out_channels, channels // self.groups, *self.kernel)
+        kernel = tuple(axis.kernel for axis in self.axes)
+        expected = self._weight_shape(shape[0], self.out_channels, self.groups, kernel)
         expect_tensor("weight", self.weight, expected, f"the input is {list(shape)}")
-        expect_tensor(
-            "bias", self.bias, (self.out_channels,), f"there are {self.out_channels} channels"
-        )
-        size = tuple(
-            conv_size(*axis)
-            for axis in zip(
-                shape[1:], self.kernel, self.stride, self.padding, self.dilation, strict=True
-            )
-        )
+        why = f"there are {self.out_channels} channels"
+        expect_tensor("bias", self.bias, (self.out_channels,), why)
+        size = self._size(shape[1:])
         if min(size) < 1:
-            raise GraphError(
-                f"kernel {list(self.kernel)} does not fit into an input of {list(shape)}"
-            )
+            raise GraphError(f"kernel {list(kernel)} does not fit into an input of {list(shape)}")
         return (self.out_channels, *size)
 
     def evaluate(self, *x: Array) -> Array:
-        (image,) = x
-        weight = self.weight.values.astype(image.dtype, copy=False)
-        y = convolve(image, weight, self.stride, self.padding, self.dilation, self.groups)
-        return y if self.bias is None else y + self.bias.values.astype(image.dtype)[:, None, None]
+        y = self._weigh(x[0], self.weight.values.astype(x[0].dtype, copy=False))
+        if self.bias is not None:
+            y = y + per_channel(self.bias.values, y.shape[1:]).astype(y.dtype)
+        return y
+
+    def macs(self, *shapes: Shape) -> int:
+        return prod(self.infer_shape(*shapes)[1:]) * self.weight.values.size
+
+    @abstractmethod
+    def _weigh(self, x: Array, weight: Array) -> Array:
+        """Convolve a batch with the weight in its precision."""
+
+    def _size(self, shape: Shape) -> Shape:
+        return tuple(axis.size(size) for axis, size in zip(self.axes, shape, strict=True))
+
+    def _weight_channels(self) -> int:
+        """Tell the output's channels from the weight."""
+        return self.weight.shape[0]
+
+    @classmethod
+    def _weight_shape(cls, channels: int, out: int, groups: int, kernel: Shape) -> Shape:
+        return (out, channels // groups, *kernel)
+
+    def _bias_over(self, out_shape: Shape) -> Array | None:
+        return None if self.bias is None else per_channel(self.bias.values, out_shape)
+
+
+@register_op
+@dataclass(frozen=True)
+class Conv1d(Convolution):
+    """Convolve (C, L) with a weight (out, in/groups, kernel)."""
+
+    kind: ClassVar[str] = "conv1d"
+    layout: ClassVar[str] = "(C, L)"
+    weight_layout: ClassVar[str] = "(out, in/groups, kernel)"
+    kernel: int = ruled(IntRule(0), 0)
+    stride: int = ruled(IntRule(1), 1)
+    padding: Pair = ruled(SidesRule(0), (0, 0))
+    dilation: int = ruled(IntRule(1), 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "kernel", self.kernel or self.weight.shape[2])
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (Axis(self.kernel, self.stride, self.padding, self.dilation),)
 
     def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
         (shape,) = shapes
@@ -91,7 +143,62 @@ class Conv2d(Op):
             ConvMap(
                 shape,
                 out_shape,
-                per_channel(self.bias, out_shape),
+                self._bias_over(out_shape),
+                identity(shape, (shape[0], 1, shape[1])),
+                self.weight.values.astype(np.float64)[:, :, None],
+                (1, self.stride),
+                ((0, 0), self.padding),
+                (1, self.dilation),
+                self.groups,
+            ),
+        )
+
+    def _weigh(self, x: Array, weight: Array) -> Array:
+        stride, padding, dilation = (1, self.stride), ((0, 0), self.padding), (1, self.dilation)
+        image, kernel = x[:, :, None], weight[:, :, None]
+        return convolve(image, kernel, stride, padding, dilation, self.groups)[:, :, 0]
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        weight, bias = _random((6, 2, 3)), _random((6,))
+        op = cls(weight=weight, bias=bias, stride=2, padding=(1, 2), dilation=2, groups=2)
+        return op, ((4, 9),)
+
+
+@dataclass(frozen=True)
+class PlanarConvolution(Convolution):
+    """The geometry of a convolution over height and width."""
+
+    kernel: Pair = ruled(PairRule(0), (0, 0))
+    stride: Pair = ruled(PairRule(1), (1, 1))
+    padding: Padding = ruled(PaddingRule(), ((0, 0), (0, 0)))
+    dilation: Pair = ruled(PairRule(1), (1, 1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = zip(self.kernel, self.weight.shape[2:], strict=True)
+        object.__setattr__(self, "kernel", tuple(given or told for given, told in sizes))
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(map(Axis, self.kernel, self.stride, self.padding, self.dilation))
+
+
+@register_op
+@dataclass(frozen=True)
+class Conv2d(PlanarConvolution):
+    """Convolve (C, H, W) with a weight (out, in/groups, kh, kw)."""
+
+    kind: ClassVar[str] = "conv2d"
+
+    def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
+        (shape,) = shapes
+        out_shape = self.infer_shape(shape)
+        return (
+            ConvMap(
+                shape,
+                out_shape,
+                self._bias_over(out_shape),
                 identity(shape),
                 self.weight.values.astype(np.float64),
                 self.stride,
@@ -101,17 +208,14 @@ class Conv2d(Op):
             ),
         )
 
-    def macs(self, *shapes: Shape) -> int:
-        return prod(self.infer_shape(*shapes)) * prod(self.weight.shape[1:])
+    def _weigh(self, x: Array, weight: Array) -> Array:
+        return convolve(x, weight, self.stride, self.padding, self.dilation, self.groups)
 
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        rng = np.random.default_rng(0)
-        weight = Tensor("w", rng.normal(size=(6, 2, 3, 2)).astype(np.float32))
-        bias = Tensor("b", rng.normal(size=6).astype(np.float32))
         op = cls(
-            weight=weight,
-            bias=bias,
+            weight=_random((6, 2, 3, 2)),
+            bias=_random((6,)),
             stride=(2, 1),
             padding=((1, 0), (2, 1)),
             dilation=(1, 2),
@@ -120,9 +224,96 @@ class Conv2d(Op):
         return op, ((4, 7, 6),)
 
 
-def per_channel(bias: Tensor | None, shape: Shape) -> Array | None:
-    """Spread one value a channel over a shape whose first axis counts the channels."""
-    if bias is None:
-        return None
-    column = bias.values.astype(np.float64).reshape(-1, *[1] * (len(shape) - 1))
-    return np.broadcast_to(column, shape)
+@register_op
+@dataclass(frozen=True)
+class ConvTranspose2d(PlanarConvolution):
+    """Spread (C, H, W) by a weight (in, out/groups, kh, kw); `padding` cuts the result's edges."""
+
+    kind: ClassVar[str] = "conv_transpose2d"
+    weight_layout: ClassVar[str] = "(in, out/groups, kernel height, kernel width)"
+    output_padding: Pair = ruled(PairRule(0), (0, 0))
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        for extra, step, reach in zip(self.output_padding, self.stride, self.dilation, strict=True):
+            if extra >= max(step, reach):
+                raise GraphError(
+                    f"output_padding {list(self.output_padding)} must be smaller than the stride "
+                    f"{list(self.stride)} or the dilation {list(self.dilation)}"
+                )
+        return super().infer_shape(*shapes)
+
+    def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
+        """Stuff zeros between the inputs, then convolve with the flipped kernel."""
+        (shape,) = shapes
+        out_shape = self.infer_shape(shape)
+        before, padding = self._stuffing(shape)
+        weight = self.weight.values.astype(np.float64)
+        by_group = weight.reshape(self.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+        return (
+            ConvMap(
+                shape,
+                out_shape,
+                self._bias_over(out_shape),
+                before,
+                by_group.reshape(self.out_channels, -1, *self.kernel)[..., ::-1, ::-1],
+                (1, 1),
+                padding,
+                self.dilation,
+                self.groups,
+            ),
+        )
+
+    def _stuffing(self, shape: Shape) -> tuple[IndexMap, Padding]:
+        """Return the map into a grid with zeros between the inputs, and the grid's padding.
+
+        Where `padding` cuts off more than a kernel's reach, the grid ends that much earlier.
+        """
+        places, sizes, sides = [], [], []
+        for n, axis, extra in zip(shape[1:], self.axes, self.output_padding, strict=True):
+            before, after = (axis.reach - 1 - side for side in axis.padding)
+            size = (n - 1) * axis.stride + 1 + extra + min(before, 0) + min(after, 0)
+            place = np.arange(n) * axis.stride + min(before, 0)
+            places.append(np.where((place >= 0) & (place < size), place, -1))
+            sizes.append(size)
+            sides.append((max(before, 0), max(after, 0)))
+        rows, columns = places[0][:, None], places[1]
+        grid = (shape[0], sizes[0], sizes[1])
+        stuffed = np.where((rows >= 0) & (columns >= 0), numbering(grid)[:, rows, columns], -1)
+        return reindex(shape, grid, stuffed), (sides[0], sides[1])
+
+    def macs(self, *shapes: Shape) -> int:
+        return prod(shapes[0][1:]) * self.weight.values.size
+
+    def _weigh(self, x: Array, weight: Array) -> Array:
+        return convolve_transposed(x, weight, self.axes, self.output_padding, self.groups)
+
+    def _size(self, shape: Shape) -> Shape:
+        return tuple(
+            (size - 1) * axis.stride + axis.reach + extra - sum(axis.padding)
+            for size, axis, extra in zip(shape, self.axes, self.output_padding, strict=True)
+        )
+
+    def _weight_channels(self) -> int:
+        return self.weight.shape[1] * self.groups
+
+    @classmethod
+    def _weight_shape(cls, channels: int, out: int, groups: int, kernel: Shape) -> Shape:
+        return (channels, out // groups, *kernel)
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        op = cls(
+            weight=_random((4, 3, 3, 2)),
+            bias=_random((6,)),
+            stride=(2, 3),
+            padding=((1, 0), (3, 1)),
+            output_padding=(1, 2),
+            dilation=(1, 2),
+            groups=2,
+        )
+        return op, ((4, 3, 4),)
+
+
+def _random(shape: Shape) -> Tensor:
+    values = np.random.default_rng(len(shape)).normal(size=shape)
+    return Tensor("bias" if len(shape) == 1 else "weight", values.astype(np.float32))

@@ -52,7 +52,9 @@ class Linear(Op):
 
     def evaluate(self, *x: Array) -> Array:
         (values,) = x
-        y: Array = values @ self.weight.values.astype(values.dtype, copy=False).T
+        weight = self.weight.values.astype(values.dtype, copy=False)
+        # One product a sample: a product of the batch would round by the batch's size.
+        y: Array = np.matmul(weight, values[:, :, None])[:, :, 0]
         return y if self.bias is None else y + self.bias.values.astype(values.dtype)
 
     def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
