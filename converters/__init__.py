@@ -1,0 +1,22 @@
+"""Conversion: recipes of passes that turn an ANN's graph into a spiking network's."""
+
+import thresher.converters.passes as passes
+from thresher.converters.account import Account, account
+from thresher.converters.convert import convert
+from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
+from thresher.converters.recipe import Recipe, load_recipe, recipe_names
+
+__all__ = [
+    "PASSES",
+    "Account",
+    "Context",
+    "Pass",
+    "Recipe",
+    "account",
+    "convert",
+    "load_recipe",
+    "passes",
+    "recipe_names",
+    "register_pass",
+    "run",
+]

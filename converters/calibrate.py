@@ -1,0 +1,148 @@
+"""Statistics of activations over calibration images, streamed: maxima, then histograms."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import DataError
+from thresher.ir import Graph, evaluate
+from thresher.ir.images import prepare
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+BINS = 2048
+"""Bins of a histogram, each 1/2048 of the maximum: 16 kB a channel."""
+GRID = 200
+"""Thresholds that the search for the least square error tries, up to the maximum."""
+BATCH = 32
+ADVISED = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Count a node's positive values, per channel or for the whole layer (one row).
+
+    `counts` (rows, BINS) covers (0, top] of each row in equal bins; `values` is the number of
+    values in a row, those that are not positive included. A row whose top is 0 counts nothing.
+    """
+
+    top: Floats
+    counts: NDArray[np.int64]
+    values: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.top)
+
+
+def check_calibration(graph: Graph, images: Array) -> None:
+    """Raise DataError unless there are enough images and they fit the graph's input."""
+    images = np.asarray(images)
+    if images.ndim == 0 or len(images) < 2:
+        found = "no image" if not images.size else "a single image"
+        raise DataError(
+            f"the calibration data hold {found}; statistics over it mean nothing: give at least "
+            f"2 images, better {ADVISED} or more, drawn from the training set"
+        )
+    for start in range(0, len(images), BATCH):
+        prepare(graph, images[start : start + BATCH])
+
+
+def fingerprint(images: Array) -> str:
+    """Return the SHA-256 of the images' type, shape and bytes (row-major, little-endian)."""
+    images = np.asarray(images)
+    digest = hashlib.sha256(f"{images.dtype.name} {list(images.shape)} ".encode())
+    little = images.dtype.newbyteorder("<")
+    for start in range(0, len(images), BATCH):
+        digest.update(images[start : start + BATCH].astype(little).tobytes())
+    return digest.hexdigest()
+
+
+def input_maximum(graph: Graph, images: Array) -> float:
+    """Return the largest absolute value of the preprocessed images."""
+    starts = range(0, len(images), BATCH)
+    return max(float(np.abs(prepare(graph, images[i : i + BATCH])).max()) for i in starts)
+
+
+def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
+    """Return the largest value of every channel (first axis) of each node, over all images."""
+    found: dict[str, Floats] = {}
+
+    def keep(name: str, y: Array) -> None:
+        if name in nodes:
+            top = y.max(axis=(0, *range(2, y.ndim))).astype(np.float64)
+            found[name] = np.maximum(found[name], top) if name in found else top
+
+    if nodes:
+        evaluate(graph, images, hook=keep, batch=BATCH)
+    return found
+
+
+def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[str, Histogram]:
+    """Count the values of each node in equal bins of (0, top].
+
+    Parameters
+    ----------
+    tops : mapping
+        The upper ends: one for each channel, or a single one for the whole layer.
+    """
+    counts = {name: np.zeros((len(top), BINS), np.int64) for name, top in tops.items()}
+    values = dict.fromkeys(tops, 0)
+
+    def keep(name: str, y: Array) -> None:
+        if name in tops:
+            rows = y.reshape(len(y), len(tops[name]), -1)
+            counts[name] += _count(rows, tops[name])
+            values[name] += rows[:, 0].size
+
+    if tops:
+        evaluate(graph, images, hook=keep, batch=BATCH)
+    return {name: Histogram(top, counts[name], values[name]) for name, top in tops.items()}
+
+
+def _count(rows: Array, top: Floats) -> NDArray[np.int64]:
+    """Count the positive values of rows (n, rows, values); bin b holds (b, b + 1] * top / BINS."""
+    bins_a_unit = np.divide(BINS, top, out=np.zeros_like(top), where=top > 0)
+    place = np.ceil(rows * bins_a_unit[:, None]).astype(np.int64) - 1
+    kept = (rows > 0) & (top > 0)[:, None]
+    place = np.clip(place, 0, BINS - 1) + BINS * np.arange(len(top))[:, None]
+    return np.bincount(place[kept], minlength=BINS * len(top)).reshape(len(top), BINS)
+
+
+def percentile(histogram: Histogram, percent: float, over: str) -> Floats:
+    """Return, for each row, the value below which `percent` of its values lie, to within a bin.
+
+    `over` is "all" values or the "nonzero" ones.
+    """
+    return np.array([_percentile(histogram, row, percent, over) for row in range(histogram.rows)])
+
+
+def _percentile(histogram: Histogram, row: int, percent: float, over: str) -> float:
+    counts = histogram.counts[row]
+    zeros = histogram.values - int(counts.sum()) if over == "all" else 0
+    wanted = percent / 100 * (zeros + int(counts.sum()))
+    if wanted <= zeros:
+        return 0.0
+    upto = zeros + np.cumsum(counts)
+    found = int(np.searchsorted(upto, wanted))
+    rest = (upto[found] - wanted) / counts[found]
+    return float(histogram.top[row] * (found + 1 - rest) / BINS)
+
+
+def least_square_error(histogram: Histogram, steps: int) -> Floats:
+    """Return, for each row, the V that gives the spiking staircase the least mean square error.
+
+    The staircase is that of v_init = V/2, V/T * clip(floor(x T/V + 1/2), 0, T); V is sought at
+    the `GRID` equal parts of the row's maximum, the larger of two equals winning (Li et al. 2021).
+    """
+    x = (np.arange(BINS) + 0.5) / BINS
+    candidates = np.arange(GRID, 0, -1) / GRID
+    unit = candidates[:, None] / steps
+    error = (unit * np.clip(np.floor(x / unit + 0.5), 0, steps) - x) ** 2
+    best: NDArray[np.intp] = np.argmin(histogram.counts @ error.T, axis=1)
+    return histogram.top * candidates[best]

@@ -1,0 +1,21 @@
+"""Every pass; importing this fills the registry."""
+
+from thresher.converters.passes.balance_thresholds import BalanceThresholds
+from thresher.converters.passes.fold_batch_norm import FoldBatchNorm
+from thresher.converters.passes.hard_reset import HardReset
+from thresher.converters.passes.init_potential import InitPotential
+from thresher.converters.passes.replace_unsupported import ReplaceUnsupported
+from thresher.converters.passes.shift import Shift
+from thresher.converters.passes.soft_reset import SoftReset
+from thresher.converters.passes.strip_dropout import StripDropout
+
+__all__ = [
+    "BalanceThresholds",
+    "FoldBatchNorm",
+    "HardReset",
+    "InitPotential",
+    "ReplaceUnsupported",
+    "Shift",
+    "SoftReset",
+    "StripDropout",
+]

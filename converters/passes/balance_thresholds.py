@@ -1,0 +1,146 @@
+"""balance-thresholds: give every population its firing threshold, from calibration data."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.converters.calibrate import (
+    Histogram,
+    histograms,
+    input_maximum,
+    least_square_error,
+    maxima,
+    percentile,
+)
+from thresher.converters.names import tensor_name
+from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir.fields import ChoiceRule, FloatRule, ruled
+from thresher.ir.ops import Activation
+from thresher.ir.spiking import Value
+
+Floats = NDArray[np.float64]
+
+DEAD = 1e-6
+"""A channel whose maximum is no more than this part of its layer's has no threshold of its own."""
+
+
+@register_pass
+@dataclass(frozen=True)
+class BalanceThresholds(Pass):
+    """Set the threshold of every activation node from its values over the calibration set.
+
+    Parameters
+    ----------
+    statistic : str
+        max: the maximum, so that nothing clips (Diehl et al. 2015). percentile: all but a few
+        values lie below (Rueckauer et al. 2017). mmse: the least mean square error of the spiking
+        staircase with v_init = threshold/2 at these steps (Li et al. 2021).
+    granularity : str
+        One threshold for a layer, or one for each channel (a linear layer's outputs are channels).
+    percent : float
+        The percentile.
+    over : str
+        Whether the percentile counts all values or the nonzero ones.
+    own_ceiling : str
+        Whether to use the `max` of a clipped_relu or qcfs in place of the statistic.
+
+    Notes
+    -----
+    With `readout: spikes` the output node becomes a population with its maximum as threshold. The
+    input's threshold, for spiking encoders, becomes the largest absolute preprocessed value. A
+    channel without values takes the largest threshold of its layer; a layer without any takes 1.
+    """
+
+    name: ClassVar[str] = "balance-thresholds"
+    needs: ClassVar[frozenset[str]] = frozenset({"calibration"})
+    statistic: str = ruled(ChoiceRule(("max", "percentile", "mmse")), "max")
+    granularity: str = ruled(ChoiceRule(("layer", "channel")), "layer")
+    percent: float = ruled(FloatRule(0.0, exclusive=True, maximum=100.0), 99.9)
+    over: str = ruled(ChoiceRule(("all", "nonzero")), "nonzero")
+    own_ceiling: str = ruled(ChoiceRule(("use", "ignore")), "use")
+
+    def needed(self) -> frozenset[str]:
+        return self.needs | {"steps"} if self.statistic == "mmse" else self.needs
+
+    def apply(self, graph: Graph, context: Context) -> Graph:
+        ceilings = {node.name: self._ceiling(node) for node in graph if node.op.can_spike}
+        measured = {name for name, ceiling in ceilings.items() if ceiling is None}
+        fires = graph.readout.kind == "spikes"
+        readouts = {name for name in graph.outputs if fires and name not in ceilings}
+        highest = maxima(graph, measured | readouts, context.images)
+        fitted = self._fit(graph, {name: highest[name] for name in sorted(measured)}, context)
+        fitted |= {name: highest[name].max(keepdims=True) for name in readouts}
+        balanced: dict[str, Node] = {}
+        for node in context.walk(graph):
+            if node.name not in ceilings and node.name not in readouts:
+                continue
+            threshold: Value | None = ceilings.get(node.name)
+            why = "its own ceiling"
+            if threshold is None:
+                threshold = _threshold(
+                    tensor_name(graph, node.name, "threshold"), fitted[node.name]
+                )
+                why = self._why(context, fitted[node.name], node.name in readouts)
+            context.note(node.name, "threshold", why)
+            balanced[node.name] = replace(node, spiking=Spiking(threshold=threshold))
+        return _with_input_threshold(graph.replace_all(balanced), context)
+
+    def _ceiling(self, node: Node) -> float | None:
+        if self.own_ceiling == "ignore" or not isinstance(node.op, Activation):
+            return None
+        return node.op.ceiling
+
+    def _fit(self, graph: Graph, highest: dict[str, Floats], context: Context) -> dict[str, Floats]:
+        """Return each node's threshold, or its channels'; 0 where there is nothing to go by."""
+        tops = {name: self._tops(top) for name, top in highest.items()}
+        if self.statistic == "max":
+            return tops
+        counted = histograms(graph, tops, context.images)
+        return {name: self._statistic(item, context) for name, item in counted.items()}
+
+    def _tops(self, highest: Floats) -> Floats:
+        tops = highest.max(keepdims=True) if self.granularity == "layer" else highest
+        alive: Floats = np.where(tops > DEAD * highest.max(), tops, 0.0)
+        return alive
+
+    def _statistic(self, histogram: Histogram, context: Context) -> Floats:
+        if self.statistic == "mmse":
+            return least_square_error(histogram, context.time_steps)
+        found = percentile(histogram, self.percent, self.over)
+        # So few values are positive that the percentile is 0, which is no threshold.
+        settled: Floats = np.where(found > 0, found, histogram.top)
+        return settled
+
+    def _why(self, context: Context, fitted: Floats, readout: bool) -> str:
+        if not fitted.max() > 0:
+            return "1, as no value is positive over the calibration set"
+        if readout:
+            return f"the largest output over {len(context.images)} images, as the readout fires"
+        what = {
+            "max": "maximum",
+            "percentile": f"{self.percent:g}th percentile of {self.over} values",
+            "mmse": f"least square error at {context.steps} steps",
+        }[self.statistic]
+        dead = int((fitted <= 0).sum())
+        said = f"{what} per {self.granularity} over {len(context.images)} images"
+        return said + (f"; dead, with the layer's: {dead} of {len(fitted)}" if dead else "")
+
+
+def _threshold(name: str, fitted: Floats) -> Value:
+    """Return one number, or a tensor where the channels differ; what is 0 takes the largest."""
+    top = float(fitted.max())
+    if not top > 0:
+        return 1.0
+    settled = np.where(fitted > 0, fitted, top)
+    if len(settled) == 1 or np.ptp(settled) == 0:
+        return float(settled[0])
+    return Tensor(name, settled.astype(np.float32))
+
+
+def _with_input_threshold(graph: Graph, context: Context) -> Graph:
+    highest = input_maximum(graph, context.images)
+    inputs = tuple(replace(item, threshold=highest or item.threshold) for item in graph.inputs)
+    return replace(graph, inputs=inputs)

@@ -1,0 +1,31 @@
+"""hard-reset: a spike sets the membrane potential to a fixed value."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.converters.populations import change_populations
+from thresher.ir import Graph
+from thresher.ir.fields import FloatRule, ruled
+
+
+@register_pass
+@dataclass(frozen=True)
+class HardReset(Pass):
+    """Set the potential to v_reset at every spike; what lay above the threshold is lost.
+
+    Parameters
+    ----------
+    v_reset : float
+        The potential after a spike, in units of the ANN's activations.
+    """
+
+    name: ClassVar[str] = "hard-reset"
+    v_reset: float = ruled(FloatRule(), 0.0)
+
+    def apply(self, graph: Graph, context: Context) -> Graph:
+        return change_populations(
+            graph,
+            context,
+            lambda node, spiking: replace(spiking, reset="hard", v_reset=self.v_reset),
+        )

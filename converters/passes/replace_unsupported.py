@@ -1,0 +1,94 @@
+"""replace-unsupported: refuse what no spiking neuron stands for, or replace it on request."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from thresher.converters.account import is_linear
+from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.errors import PassError
+from thresher.ir import Graph, Node
+from thresher.ir.fields import ChoiceRule, ruled
+from thresher.ir.ops import AvgPool2d, LeakyRelu, MaxPool2d, Relu, Softmax
+
+
+@register_pass
+@dataclass(frozen=True)
+class ReplaceUnsupported(Pass):
+    """Refuse, all at once, the nodes that are neither linear nor an activation that can spike.
+
+    Parameters
+    ----------
+    max_pool : str
+        Whether to refuse a max pool or to replace it by an average pool (retrain then).
+    leaky_relu : str
+        Whether to refuse a leaky ReLU or to replace it by a ReLU.
+    softmax : str
+        Whether to refuse a softmax between layers or to remove it. One at the output is always
+        removed: it does not move the argmax.
+    """
+
+    name: ClassVar[str] = "replace-unsupported"
+    preserves: ClassVar[str] = "shape"
+    max_pool: str = ruled(ChoiceRule(("refuse", "average")), "refuse")
+    leaky_relu: str = ruled(ChoiceRule(("refuse", "relu")), "refuse")
+    softmax: str = ruled(ChoiceRule(("refuse", "remove")), "refuse")
+
+    def apply(self, graph: Graph, context: Context) -> Graph:
+        refused = [self._objection(graph, node) for node in graph]
+        objections = [objection for objection in refused if objection]
+        if objections:
+            raise PassError("nothing that spikes stands for " + "; ".join(objections))
+        for node in context.walk(graph):
+            graph = _replaced(graph, node, context)
+        return graph
+
+    def _objection(self, graph: Graph, node: Node) -> str:
+        """Say why a node cannot stay and what to do; nothing where it can stay or be replaced."""
+        named = f"node '{node.name}' ({node.op.kind})"
+        if isinstance(node.op, MaxPool2d) and node.op.dilation != (1, 1):
+            return f"{named}: no average pool is dilated; retrain with another pool"
+        if isinstance(node.op, MaxPool2d):
+            return self._refusal(
+                named,
+                "max_pool",
+                "the maximum of firing rates is not what the maximum of spikes gives; retrain with "
+                "avg_pool2d",
+                "average",
+            )
+        if isinstance(node.op, LeakyRelu):
+            why = "a neuron fires no negative spikes; retrain with relu"
+            return self._refusal(named, "leaky_relu", why, "relu")
+        if isinstance(node.op, Softmax) and not _is_output(graph, node):
+            why = "its values need all others of the layer; retrain without"
+            return self._refusal(named, "softmax", why, "remove")
+        if node.op.can_spike or is_linear(node.op) or isinstance(node.op, Softmax):
+            return ""
+        return f"{named}: no pass replaces it; take it out of the network and retrain"
+
+    def _refusal(self, named: str, field: str, why: str, option: str) -> str:
+        if getattr(self, field) != "refuse":
+            return ""
+        return f"{named}: {why}, or set {self.name}.{field} to '{option}'"
+
+
+def _is_output(graph: Graph, node: Node) -> bool:
+    return node.name in graph.outputs and not graph.consumers(node.name)
+
+
+def _replaced(graph: Graph, node: Node, context: Context) -> Graph:
+    op = node.op
+    if isinstance(op, MaxPool2d):
+        pool = AvgPool2d(
+            kernel=op.kernel, stride=op.stride, padding=op.padding, count_include_pad=False
+        )
+        context.note(node.name, "average pool", "in place of a max pool, as max_pool says")
+        return graph.replace(node.name, op=pool)
+    if isinstance(op, LeakyRelu):
+        context.note(node.name, "relu", "in place of a leaky ReLU, as leaky_relu says")
+        return graph.replace(node.name, op=Relu())
+    if isinstance(op, Softmax):
+        at_output = _is_output(graph, node)
+        why = "at the output it does not move the argmax" if at_output else "as softmax says"
+        context.note(node.name, "removed", why)
+        return graph.without(node.name)
+    return graph

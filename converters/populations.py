@@ -1,0 +1,57 @@
+"""Changes to every population of a graph, shared by the passes that set neuron parameters."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from thresher.converters.names import tensor_name
+from thresher.converters.pass_ import Context
+from thresher.errors import PassError
+from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir.spiking import Value
+
+Change = Callable[[Node, Spiking], Spiking]
+
+
+def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
+    """Replace the annotation of every population; refuse a graph that has none."""
+    changed: dict[str, Node] = {}
+    for node in context.walk(graph):
+        if node.spiking is not None:
+            changed[node.name] = replace(node, spiking=change(node, node.spiking))
+    if not changed:
+        raise PassError("no node has a threshold yet; put 'balance-thresholds' before it")
+    return graph.replace_all(changed)
+
+
+def set_start(graph: Graph, context: Context, field: str, factor: float, why: str) -> Graph:
+    """Set `v_init` or `shift` of every population but the readout to factor * threshold.
+
+    Refuse a population that has either already: two half steps make a whole one.
+    """
+
+    def start(node: Node, spiking: Spiking) -> Spiking:
+        for name in ("v_init", "shift"):
+            if getattr(spiking, name) != 0:
+                raise PassError(
+                    f"{name} is set already, and both together would shift twice; keep one of "
+                    "'shift' and 'init-potential' in the recipe"
+                )
+        if node.name in graph.outputs:
+            return spiking
+        context.note(node.name, field, why)
+        name = tensor_name(graph, node.name, field)
+        value = _scaled(spiking.threshold, factor, name)
+        return (
+            replace(spiking, v_init=value) if field == "v_init" else replace(spiking, shift=value)
+        )
+
+    return change_populations(graph, context, start)
+
+
+def _scaled(value: Value, factor: float, name: str) -> Value:
+    if not isinstance(value, Tensor):
+        return value * factor
+    scaled = value.values.astype(np.float64) * factor
+    return Tensor(name, scaled.astype(value.values.dtype))

@@ -1,0 +1,172 @@
+"""Recipe: the passes of a conversion method, by name, and the files that hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from thresher.converters.pass_ import PASSES, Pass
+from thresher.errors import PassError, SpecError
+from thresher.ir import Readout
+from thresher.ir.fields import rules_of
+from thresher.ir.marks import (
+    YamlList,
+    YamlMap,
+    YamlScalar,
+    YamlValue,
+    expect_map,
+    found,
+    parse_yaml,
+    read_yaml,
+    suggest,
+    text_of,
+)
+
+KEYS = ("recipe", "source", "passes", "readout")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hold the passes of a method, where it comes from, and the readout that it asks for."""
+
+    passes: tuple[Pass, ...]
+    name: str = ""
+    source: str = ""
+    readout: Readout | None = None
+
+    def with_settings(self, settings: Mapping[str, object]) -> "Recipe":
+        """Return the recipe with parameters replaced: "PASS.FIELD" to a value or its text.
+
+        Raises
+        ------
+        PassError
+            For a pass that the recipe does not run, an unknown field or a forbidden value.
+        """
+        chosen = {step.name: step for step in self.passes}
+        for key, value in settings.items():
+            name, dot, field = key.partition(".")
+            if not dot:
+                raise PassError(
+                    f"setting '{key}' names no field; expected PASS.FIELD, such as "
+                    "'balance-thresholds.percent'"
+                )
+            if name not in chosen:
+                raise PassError(f"setting '{key}': {_no_such_pass(name, list(chosen))}")
+            plain = parse_yaml(value, key).plain() if isinstance(value, str) else value
+            chosen[name] = replace(chosen[name], **{field: chosen[name].parse(field, plain)})
+        return replace(self, passes=tuple(chosen[step.name] for step in self.passes))
+
+    def provenance(self) -> dict[str, object]:
+        """Return name and source as plain values, where there are any."""
+        told = {"recipe": self.name, "source": self.source}
+        return {key: value for key, value in told.items() if value}
+
+
+def recipe_names() -> list[str]:
+    """List the recipes that come with the package."""
+    folder = files("thresher.converters").joinpath("recipes")
+    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_recipe(recipe: str | Path) -> Recipe:
+    """Load a recipe by its name, or from a file: a path, or text that ends in .yaml or .yml.
+
+    Raises
+    ------
+    PassError
+        For an unknown name.
+    SpecError
+        Where the file is missing or wrong; the message names the line.
+    """
+    if isinstance(recipe, Path) or recipe.endswith((".yaml", ".yml")):
+        return _read(read_yaml(Path(recipe)), Path(recipe).stem)
+    known = recipe_names()
+    if recipe not in known:
+        raise PassError(
+            f"unknown recipe '{recipe}': {suggest(recipe, known)}known are {', '.join(known)}, or "
+            "the path of a file that ends in .yaml"
+        )
+    source = files("thresher.converters").joinpath("recipes", f"{recipe}.yaml")
+    return _read(parse_yaml(source.read_text("utf-8"), f"recipes/{recipe}.yaml"), recipe)
+
+
+def _read(tree: YamlValue, name: str) -> Recipe:
+    root = expect_map(tree, "a recipe")
+    root.expect_keys(KEYS, "recipe")
+    texts = {key: text_of(root.entries[key], key) for key in KEYS[:2] if key in root.entries}
+    if "passes" not in root.entries:
+        raise SpecError(f"{root.mark}: the recipe has no 'passes'; expected a list of passes")
+    readout = root.entries.get("readout")
+    return Recipe(
+        passes=_read_passes(root.entries["passes"]),
+        name=texts.get("recipe", name),
+        source=texts.get("source", ""),
+        readout=None if readout is None else _read_readout(readout),
+    )
+
+
+def _read_passes(value: YamlValue) -> tuple[Pass, ...]:
+    if not isinstance(value, YamlList) or not value.items:
+        raise SpecError(f"{value.mark}: 'passes' is {found(value)}; expected a list of passes")
+    passes: dict[str, Pass] = {}
+    for item in value.items:
+        step = _read_pass(item)
+        if step.name in passes:
+            raise SpecError(f"{item.mark}: pass '{step.name}' is listed twice; expected once")
+        passes[step.name] = step
+    return tuple(passes.values())
+
+
+def _read_pass(item: YamlValue) -> Pass:
+    """Read `NAME` or `NAME: {FIELD: VALUE, ...}`."""
+    if isinstance(item, YamlScalar):
+        return _pass_class(text_of(item, "a pass"), item)()
+    if not isinstance(item, YamlMap) or len(item.entries) != 1:
+        raise SpecError(
+            f"{item.mark}: a pass is {found(item)}; expected its name, or its name with its "
+            "fields, such as `- shift: {mode: current}`"
+        )
+    ((name, fields),) = item.entries.items()
+    cls = _pass_class(name, item)
+    given = expect_map(fields, f"what pass '{name}' is given")
+    values: dict[str, object] = {}
+    for key, value in given.entries.items():
+        try:
+            values[key] = cls.parse(key, value.plain())
+        except PassError as error:
+            raise SpecError(f"{given.keys[key]}: {error}") from error
+    return cls(**values)
+
+
+def _pass_class(name: str, item: YamlValue) -> type[Pass]:
+    if name not in PASSES:
+        raise SpecError(f"{item.mark}: {PASSES.unknown(name)}")
+    return PASSES.get(name)
+
+
+def _read_readout(value: YamlValue) -> Readout:
+    """Read `KIND` or `{kind: KIND, t_start: STEP}`."""
+    if isinstance(value, YamlScalar):
+        entries: Mapping[str, YamlValue] = {"kind": value}
+    else:
+        given = expect_map(value, "'readout'")
+        given.expect_keys([field.name for field, _ in rules_of(Readout)], "readout")
+        entries = given.entries
+    chosen: dict[str, object] = {}
+    for field, rule in rules_of(Readout):
+        if field.name not in entries:
+            continue
+        entry = entries[field.name]
+        try:
+            chosen[field.name] = rule.parse(entry.plain())
+        except ValueError as problem:
+            raise SpecError(
+                f"{entry.mark}: readout: field '{field.name}' is {found(entry)}; expected {problem}"
+            ) from problem
+    return replace(Readout(), **chosen)  # type: ignore[arg-type]
+
+
+def _no_such_pass(name: str, own: list[str]) -> str:
+    if name not in PASSES:
+        return PASSES.unknown(name)
+    return f"the recipe does not run pass '{name}'; it runs {', '.join(own)}"
