@@ -72,6 +72,18 @@ def test_kernels_cimport_only_one_another() -> None:
         assert all(name.startswith("thresher.cython_ext") for name in used), path
 
 
+def test_setup_names_every_kernel_and_each_has_its_stub() -> None:
+    tree = ast.parse((ROOT / "setup.py").read_text("utf-8"))
+    (named,) = (
+        ast.literal_eval(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KERNELS"
+    )
+    written = {path.stem for path in sources("cython_ext", ".pyx")}
+    assert set(named) == written
+    assert {path.stem for path in sources("cython_ext", ".pyi")} == written
+
+
 @pytest.mark.parametrize("part", parts())
 def test_no_source_uses_heapq_pickle_or_an_unsafe_loader(part: str) -> None:
     banned = re.compile(
