@@ -63,5 +63,5 @@ def _warn_if_prepared(name: str, preprocess: Preprocess, x: Array) -> None:
             f"already; the spec's preprocess (divide {preprocess.divide:g}, mean, std) is "
             f"applied to input '{name}' all the same. Give raw pixels, or take preprocess "
             "out of the spec",
-            stacklevel=3,
+            stacklevel=4,
         )
