@@ -4,6 +4,8 @@ import thresher.ir.ops as ops
 from thresher.ir.evaluate import evaluate
 from thresher.ir.graph import Graph, Input, Node, Preprocess, Readout
 from thresher.ir.op import OPS, Op
+from thresher.ir.schema import schema
+from thresher.ir.spec import load, save
 from thresher.ir.spiking import Spiking
 from thresher.ir.tensor import Tensor
 
@@ -18,5 +20,8 @@ __all__ = [
     "Spiking",
     "Tensor",
     "evaluate",
+    "load",
     "ops",
+    "save",
+    "schema",
 ]
