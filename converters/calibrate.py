@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from thresher.errors import DataError
 from thresher.ir import Graph, evaluate
-from thresher.ir.images import prepare
+from thresher.ir.images import check_images, preprocess
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -49,13 +49,11 @@ def check_calibration(graph: Graph, images: Array) -> None:
             f"the calibration data hold {found}; statistics over it mean nothing: give at least "
             f"2 images, better {ADVISED} or more, drawn from the training set"
         )
-    for start in range(0, len(images), BATCH):
-        prepare(graph, images[start : start + BATCH])
+    check_images(graph, images)
 
 
 def fingerprint(images: Array) -> str:
     """Return the SHA-256 of the images' type, shape and bytes (row-major, little-endian)."""
-    images = np.asarray(images)
     digest = hashlib.sha256(f"{images.dtype.name} {list(images.shape)} ".encode())
     little = images.dtype.newbyteorder("<")
     for start in range(0, len(images), BATCH):
@@ -66,16 +64,27 @@ def fingerprint(images: Array) -> str:
 def input_maximum(graph: Graph, images: Array) -> float:
     """Return the largest absolute value of the preprocessed images."""
     starts = range(0, len(images), BATCH)
-    return max(float(np.abs(prepare(graph, images[i : i + BATCH])).max()) for i in starts)
+    return max(float(np.abs(preprocess(graph, images[i : i + BATCH])).max()) for i in starts)
 
 
 def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
-    """Return the largest value of every channel (first axis) of each node, over all images."""
+    """Return the largest value of every channel (first axis) of each node, over all images.
+
+    Raises
+    ------
+    DataError
+        Where a node's values are not all finite.
+    """
     found: dict[str, Floats] = {}
 
     def keep(name: str, y: Array) -> None:
         if name in nodes:
             top = y.max(axis=(0, *range(2, y.ndim))).astype(np.float64)
+            if not np.isfinite(top).all():
+                raise DataError(
+                    f"node '{name}' gives NaN or infinite values over the calibration images; "
+                    "expected finite weights"
+                )
             found[name] = np.maximum(found[name], top) if name in found else top
 
     if nodes:

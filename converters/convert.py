@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from thresher.converters.pass_ import Context, Pass, Simulate, run
@@ -55,7 +56,8 @@ def convert(
     chosen = _recipe(recipe).with_settings(settings or {})
     if chosen.readout is not None:
         graph = replace(graph, readout=chosen.readout)
-    context = Context(calibration, labels, steps, simulate)
+    images = None if calibration is None else np.asarray(calibration)
+    context = Context(images, labels, steps, simulate)
     converted = run(graph, chosen.passes, context)
     return replace(converted, meta={**chosen.provenance(), **converted.meta})
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from thresher.converters.account import Account, tabulate
 from thresher.converters.calibrate import check_calibration, fingerprint
-from thresher.errors import PassError
+from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
 from thresher.ir.fields import check_fields, rules_of
 from thresher.ir.marks import suggest
@@ -183,7 +183,8 @@ def _apply(step: Pass, graph: Graph, context: Context, done: Sequence[Pass]) -> 
     except Exception as error:
         at = f", node '{context.node}'" if context.node is not None else ""
         before = ", ".join(f"'{item.name}'" for item in done) or "none"
-        reason = str(error) if isinstance(error, PassError) else f"{type(error).__name__}: {error}"
+        own = isinstance(error, ThresherError)
+        reason = str(error) if own else f"{type(error).__name__}: {error}"
         raise PassError(
             f"pass '{step.name}'{at}: {reason} (passes already run: {before})"
         ) from error

@@ -1,0 +1,188 @@
+"""balance-thresholds: thresholds from calibration data, by every statistic and granularity."""
+
+import numpy as np
+import pytest
+from small_graphs import chain, identity_linear, relu_net, tensor, with_nodes
+
+from thresher.converters import Context
+from thresher.converters.passes import BalanceThresholds
+from thresher.errors import PassError
+from thresher.ir import Graph, Node, Spiking, Tensor, evaluate
+from thresher.ir.ops import Add, ClippedRelu, Linear, Qcfs, Relu
+
+X = np.array([[1.0, 4.0, 0.0], [2.0, 0.5, 0.0], [-1.0, 3.0, -2.0]], np.float32)
+
+
+def balance(graph: Graph, x: np.ndarray, steps: int | None = None, **fields: object) -> Graph:
+    return BalanceThresholds(**fields).apply(graph, Context(calibration=x, steps=steps))
+
+
+def threshold(graph: Graph, node: str) -> object:
+    value = graph[node].spiking.threshold
+    return value.values.tolist() if isinstance(value, Tensor) else value
+
+
+def test_the_maximum_of_a_layer_is_over_all_of_it() -> None:
+    assert balance(relu_net(3), X)["relu1"].spiking == Spiking(threshold=4.0)
+
+
+def test_the_maximum_of_a_channel_is_its_own_and_a_dead_one_takes_the_layer_s() -> None:
+    spiking = balance(relu_net(3), X, granularity="channel")["relu1"].spiking
+
+    assert spiking.threshold == tensor("relu1.threshold", [2.0, 4.0, 4.0])
+
+
+def test_channels_that_agree_share_one_number() -> None:
+    x = np.array([[2.0, 1.0], [0.0, 2.0]], np.float32)
+
+    assert threshold(balance(relu_net(2), x, granularity="channel"), "relu1") == 2.0
+
+
+def test_nothing_clips_at_the_maximum_over_the_calibration_set() -> None:
+    rng = np.random.default_rng(1)
+    graph = chain(
+        (6,),
+        ("fc1", Linear(weight=tensor("fc1.weight", rng.normal(size=(8, 6))))),
+        ("relu1", Relu()),
+        ("fc2", Linear(weight=tensor("fc2.weight", rng.normal(size=(4, 8))))),
+        ("relu2", Relu()),
+    )
+    x = rng.normal(size=(50, 6)).astype(np.float32)
+    balanced = balance(graph, x, granularity="channel")
+    clipped: list[bool] = []
+
+    def look(name: str, y: np.ndarray) -> None:
+        if balanced[name].spiking is not None:
+            clipped.append(bool((y > np.asarray(threshold(balanced, name), np.float32)).any()))
+
+    evaluate(graph, x, hook=look)
+
+    assert clipped == [False, False]
+
+
+def test_a_layer_without_any_value_gets_one_and_says_so() -> None:
+    context = Context(calibration=-np.ones((3, 2), np.float32))
+
+    balanced = BalanceThresholds(granularity="channel").apply(relu_net(2), context)
+
+    assert threshold(balanced, "relu1") == 1.0
+    assert context.notes[0].why == "1, as no value is positive over the calibration set"
+
+
+def test_the_percentile_leaves_the_highest_values_out() -> None:
+    x = np.arange(1, 1001, dtype=np.float32).reshape(-1, 1)
+
+    balanced = balance(relu_net(1), x, statistic="percentile", percent=90)
+
+    np.testing.assert_allclose(threshold(balanced, "relu1"), 900, atol=1.5)
+
+
+@pytest.mark.parametrize(("over", "expected"), [("nonzero", 95.0), ("all", 90.0)])
+def test_the_percentile_counts_zeros_where_it_is_told_to(over: str, expected: float) -> None:
+    x = np.concatenate([np.arange(1, 101), np.zeros(100)]).astype(np.float32).reshape(-1, 1)
+
+    balanced = balance(relu_net(1), x, statistic="percentile", percent=95, over=over)
+
+    np.testing.assert_allclose(threshold(balanced, "relu1"), expected, atol=0.5)
+
+
+def test_a_percentile_of_zero_gives_way_to_the_maximum() -> None:
+    x = np.array([[0.0], [0.0], [0.0], [3.0]], np.float32)
+
+    balanced = balance(relu_net(1), x, statistic="percentile", percent=50, over="all")
+
+    assert threshold(balanced, "relu1") == 3.0
+
+
+def test_the_least_square_error_of_two_levels_is_exact() -> None:
+    # One step tells 0 from V: the value 2 stands alone, so V = 2 leaves no error.
+    x = np.array([[2.0], [0.0], [2.0]], np.float32)
+
+    assert threshold(balance(relu_net(1), x, steps=1, statistic="mmse"), "relu1") == 2.0
+
+
+def test_the_least_square_error_clips_an_outlier() -> None:
+    x = np.array([[1.0]] * 1000 + [[4.0]], np.float32)
+
+    found = threshold(balance(relu_net(1), x, steps=2, statistic="mmse"), "relu1")
+
+    # V = 1 clips one value by 3; V = 2 at two steps gives 1 exactly and clips it by 2 only.
+    np.testing.assert_allclose(found, 2.0, rtol=0.011)
+
+
+def test_the_least_square_error_is_sought_for_each_channel() -> None:
+    x = np.array([[2.0, 8.0], [0.0, 8.0]], np.float32)
+
+    balanced = balance(relu_net(2), x, steps=1, statistic="mmse", granularity="channel")
+
+    assert threshold(balanced, "relu1") == [2.0, 8.0]
+
+
+def test_the_least_square_error_needs_steps() -> None:
+    assert "steps" in BalanceThresholds(statistic="mmse").needed()
+    assert "steps" not in BalanceThresholds(statistic="max").needed()
+
+
+@pytest.mark.parametrize("op", [ClippedRelu(max=3.0), Qcfs(levels=4, max=3.0)])
+def test_a_ceiling_of_its_own_is_the_threshold(op: ClippedRelu | Qcfs) -> None:
+    graph = chain((3,), ("fc", identity_linear("fc", 3)), ("act", op))
+
+    assert threshold(balance(graph, X[1:2], granularity="channel"), "act") == 3.0
+
+
+def test_a_ceiling_is_ignored_on_request() -> None:
+    graph = chain((3,), ("fc", identity_linear("fc", 3)), ("act", ClippedRelu(max=3.0)))
+
+    assert threshold(balance(graph, X[1:2], own_ceiling="ignore"), "act") == 2.0
+
+
+def test_a_population_after_an_add_gets_the_sum_s_threshold() -> None:
+    graph = with_nodes(
+        relu_net(3),
+        [Node("sum", Add(), ("fc2", "relu1")), Node("relu2", Relu(), ("sum",))],
+        "relu2",
+    )
+
+    balanced = balance(graph, X)
+
+    assert (threshold(balanced, "relu1"), threshold(balanced, "relu2")) == (4.0, 8.0)
+
+
+def test_an_output_that_integrates_gets_no_threshold() -> None:
+    assert balance(relu_net(3), X)["fc2"].spiking is None
+
+
+def test_an_output_that_fires_gets_its_maximum() -> None:
+    balanced = balance(relu_net(3, readout="spikes"), X, granularity="channel")
+
+    assert balanced["fc2"].spiking == Spiking(threshold=4.0)
+
+
+def test_an_output_that_fires_but_is_never_positive_gets_one() -> None:
+    graph = chain((2,), ("fc", identity_linear("fc", 2)), readout="spikes")
+
+    assert threshold(balance(graph, -np.ones((2, 2), np.float32)), "fc") == 1.0
+
+
+def test_the_input_s_threshold_is_its_largest_magnitude() -> None:
+    x = np.array([[0.5, -3.0], [2.0, 1.0]], np.float32)
+
+    assert balance(relu_net(2), x).inputs[0].threshold == 3.0
+
+
+def test_an_input_of_zeros_gets_no_threshold() -> None:
+    assert balance(relu_net(2), np.zeros((2, 2), np.float32)).inputs[0].threshold is None
+
+
+def test_the_same_images_in_another_order_give_the_same_thresholds() -> None:
+    x = np.random.default_rng(5).normal(size=(60, 3)).astype(np.float32)
+
+    first = balance(relu_net(3), x, steps=8, statistic="mmse", granularity="channel")
+    other = balance(relu_net(3), x[::-1], steps=8, statistic="mmse", granularity="channel")
+
+    assert first == other
+
+
+def test_missing_images_are_asked_for() -> None:
+    with pytest.raises(PassError, match=r"needs calibration data: give --data FILE"):
+        BalanceThresholds().apply(relu_net(2), Context())
