@@ -1,0 +1,60 @@
+"""Batch norm and scale: their formulas on every shape, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from thresher.errors import GraphError
+from thresher.ir import Tensor, ops
+from thresher.ir.linear_map import IndexMap
+
+MEAN = Tensor("mean", np.array([1.0, -2.0]))
+VAR = Tensor("var", np.array([0.25, 4.0]))
+WEIGHT = Tensor("gamma", np.array([3.0, -1.0]))
+BIAS = Tensor("beta", np.array([0.5, 10.0]))
+
+
+def column(values: np.ndarray, axes: int) -> np.ndarray:
+    return values.reshape(-1, *[1] * (axes - 1))
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 5), (2, 3, 4)])
+def test_batch_norm_works_channelwise_on_every_shape(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(1).normal(size=(3, *shape))
+    op = ops.BatchNorm(running_mean=MEAN, running_var=VAR, weight=WEIGHT, bias=BIAS, eps=0.0)
+    mean, deviation = column(MEAN.values, len(shape)), column(np.array([0.5, 2.0]), len(shape))
+    weight, bias = column(WEIGHT.values, len(shape)), column(BIAS.values, len(shape))
+    expected = (x - mean) / deviation * weight + bias
+    np.testing.assert_allclose(op.evaluate(x), expected, rtol=0, atol=1e-12)
+    (linear,) = op.to_linear_maps(shape)
+    assert isinstance(linear, IndexMap)
+    np.testing.assert_allclose(linear.apply(x), expected, rtol=0, atol=1e-12)
+
+
+def test_batch_norm_without_weight_and_bias_only_normalises() -> None:
+    op = ops.BatchNorm(running_mean=MEAN, running_var=VAR, eps=0.0)
+    np.testing.assert_array_equal(op.evaluate(np.array([[2.0, 2.0]])), [[2.0, 2.0]])
+
+
+def test_eps_is_added_to_the_variance() -> None:
+    op = ops.BatchNorm(running_mean=MEAN, running_var=VAR, eps=2.0)
+    np.testing.assert_allclose(op.evaluate(np.array([[2.5, -2.0]])), [[1.0, 0.0]], atol=1e-15)
+
+
+@pytest.mark.parametrize("values", [[0.25, -1.0], [0.25, np.nan], [0.25, 0.0]])
+def test_a_variance_without_a_root_is_refused(values: list[float]) -> None:
+    var = Tensor("bn.var", np.array(values))
+    with pytest.raises(GraphError, match=r"running_var 'bn.var' \+ eps \(0\) is not above 0"):
+        ops.BatchNorm(running_mean=MEAN, running_var=var, eps=0.0)
+
+
+def test_a_channel_count_that_differs_is_refused() -> None:
+    op = ops.BatchNorm(running_mean=MEAN, running_var=VAR)
+    with pytest.raises(GraphError, match=r"running_mean 'mean' is \[2\]; expected \[3\], since"):
+        op.infer_shape((3, 4, 4))
+
+
+def test_scale_without_bias_only_multiplies() -> None:
+    x = np.ones((1, 2, 2))
+    np.testing.assert_array_equal(
+        ops.Scale(weight=WEIGHT).evaluate(x), [[[3.0, 3.0], [-1.0, -1.0]]]
+    )
