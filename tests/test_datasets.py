@@ -176,7 +176,7 @@ def test_position_of_a_bad_image_counts_from_the_start_of_the_file(tmp_path: Pat
 def test_truncated_npz_is_refused(tmp_path: Path, keep: int) -> None:
     path = saved(tmp_path / "d.npz", x=X, y=Y)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"d.npz: cannot be read"):
+    with pytest.raises(DataError, match=r"d.npz: damaged, cut off"):
         datasets.load(path)
 
 
@@ -230,7 +230,7 @@ def test_missing_file_is_named_with_what_is_read(tmp_path: Path, name: str) -> N
 def test_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.npy"
     np.save(path, X)
-    with pytest.raises(DataError, match=r"cannot be read .*expected an .npz file"):
+    with pytest.raises(DataError, match=r"of another kind .*expected an .npz file"):
         datasets.load(path)
 
 
@@ -266,7 +266,7 @@ def test_idx_file_cut_in_half_is_refused(tmp_path: Path, gz: bool) -> None:
     (path,) = tmp_path.glob("*images*")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"cannot be read|the file is damaged"):
+    with pytest.raises(DataError, match=r"cut off|the file is damaged"):
         datasets.load(tmp_path)
 
 

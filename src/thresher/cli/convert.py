@@ -1,0 +1,100 @@
+"""`thresher convert`: an ANN's spec to an SNN's."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thresher import converters, datasets, ir
+from thresher.cli import options
+from thresher.cli.output import print_table
+from thresher.cli.paths import check_output
+
+Recipe = Annotated[
+    str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe's name, or its file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PASS.FIELD=VALUE", help="Change a pass's parameter; may be repeated."
+    ),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option("--data", metavar="D", help="Images to calibrate on, from the training set."),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", metavar="T", parser=options.whole(1), help="Time steps that the SNN is made for."
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="OUT.yaml", help="The SNN's spec; tensors beside it."),
+]
+
+
+def convert(
+    spec: options.Spec,
+    output: Output,
+    recipe: Recipe = "default",
+    settings: Settings = None,
+    data: Calibration = None,
+    limit: options.Limit = None,
+    offset: options.Offset = 0,
+    steps: Steps = None,
+) -> None:
+    """Convert an ANN to an SNN, print what became of every node, and write the SNN's spec."""
+    changes = parse_settings(settings or ())
+    check_output(output, "--output", [".yaml", ".yml"], keep=[spec])
+    check_tensors(output)
+    graph = ir.load(spec)
+    samples = None
+    if data is not None:
+        samples = datasets.load(data, part="train", offset=offset, limit=limit)
+    snn = converters.convert(
+        graph,
+        recipe,
+        calibration=None if samples is None else samples.x,
+        labels=None if samples is None else samples.y,
+        steps=steps,
+        settings=changes,
+    )
+    ir.save(snn, output)
+    print_account(snn)
+    print(f"wrote {output}")
+    given = "D" if data is None else shlex.quote(data)
+    chosen = "" if steps is None else f" --steps {steps}"
+    print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")
+
+
+def check_tensors(output: Path) -> None:
+    """Raise a usage error where the file beside `output` holds the tensors of another spec."""
+    tensors = output.with_suffix(".safetensors")
+    if tensors.exists() and not output.exists():
+        raise typer.BadParameter(
+            f"'{tensors}', which would be written beside '{output}', is there already without it, "
+            "so another spec may read it; expected another name",
+            param_hint="'--output'",
+        )
+
+
+def print_account(snn: ir.Graph) -> None:
+    """Print what became of every node of the ANN, and why."""
+    rows = [(row.node, row.became, row.why) for row in converters.account(snn)]
+    print_table(("node", "became", "why"), rows)
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Split PASS.FIELD=VALUE texts; raise a usage error where one is not of this form."""
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        step, dot, field = key.partition(".")
+        if not (equals and dot and step and field):
+            raise typer.BadParameter(f"'{text}'; expected PASS.FIELD=VALUE", param_hint="'--set'")
+        settings[key] = value
+    return settings

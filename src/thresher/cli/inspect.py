@@ -1,0 +1,37 @@
+"""`thresher inspect`: a network, node by node."""
+
+from thresher import ir
+from thresher.cli import options
+from thresher.cli.ann import dense_macs
+from thresher.cli.output import print_table
+from thresher.cli.validate import kind
+from thresher.converters.account import describe
+from thresher.ir import Graph, Node
+
+COLUMNS = ("node", "op", "from", "shape", "parameters", "MACs", "threshold")
+
+
+def inspect(spec: options.Spec) -> None:
+    """Print every node with its shape, parameters, multiply-accumulates and threshold."""
+    graph = ir.load(spec)
+    print(f"{graph.name}: {kind(graph)}")
+    rows: list[tuple[str, ...]] = [
+        (item.name, "input", "", str(list(item.shape)), "0", "0", "") for item in graph.inputs
+    ]
+    rows += [_row(graph, node) for node in graph]
+    total = sum(values.size for values in graph.tensors.values())
+    rows.append(("total", "", "", "", f"{total:,}", f"{dense_macs(graph):,}", ""))
+    print_table(COLUMNS, rows, numbers=("parameters", "MACs"))
+
+
+def _row(graph: Graph, node: Node) -> tuple[str, ...]:
+    size = sum(tensor.values.size for tensor in node.op.tensors.values())
+    return (
+        node.name,
+        node.op.kind,
+        ", ".join(node.inputs),
+        str(list(graph.shapes[node.name])),
+        f"{size:,}",
+        f"{node.op.macs(*graph.in_shapes(node.name)):,}",
+        "" if node.spiking is None else describe(node.spiking.threshold),
+    )

@@ -1,0 +1,53 @@
+"""Arguments and options that several commands share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers that are not below `least`."""
+
+    def parse(text: str) -> int:
+        if not str(text).isdecimal() or int(text) < least:
+            raise typer.BadParameter(f"'{text}'; expected a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Return a parser that takes one of the choices."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise typer.BadParameter(f"'{text}'; expected one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The network's spec file (YAML).")]
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="D",
+        help="An .npz file with x and y, a folder with CIFAR-10/100 (binary) or MNIST (idx), or "
+        "'digits'. Of a folder and of the digits, conversion takes the part to train on, "
+        "everything else the part to test on.",
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", parser=whole(1), help="Take N samples.")
+]
+Offset = Annotated[
+    int,
+    typer.Option("--offset", metavar="N", parser=whole(0), help="Leave out the first N samples."),
+]
+Metrics = Annotated[
+    Path | None, typer.Option("--metrics", metavar="F.json", help="Write the measures as JSON.")
+]

@@ -1,0 +1,72 @@
+"""What commands print: tables on stdout, progress on stderr."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+Report = Callable[[int, int], None]
+"""Takes how much is done, and how much there is in all."""
+
+ENDLESS = 100_000
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()
+) -> None:
+    """Print a table; `numbers` are the columns that are aligned to the right.
+
+    On a terminal long cells are folded to its width; in a pipe or a file every row is one line,
+    however long, so that nothing is cut and `grep` finds it.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one pair a line, values aligned."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for fact in facts:
+        table.add_row(*fact)
+    _console().print(table)
+
+
+def percent(share: float | None) -> str:
+    """Write a share as a percentage; a dash where it is not known."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def count(number: float | None) -> str:
+    """Write a count, or a mean of counts, with as many places as it needs; a dash for None."""
+    if number is None:
+        return "-"
+    return f"{number:,.0f}" if number == int(number) or number >= 1000 else f"{number:,.2f}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Report | None]:
+    """Show a progress bar on stderr while the block runs; yield None where it is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else ENDLESS
+    return Console(width=width, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,216 @@
+"""`thresher simulate`: an SNN, spike by spike."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thresher import datasets, ir, sim
+from thresher.cli import options
+from thresher.cli.ann import ann_logits, check_samples
+from thresher.cli.comparison import measures_of, simulate_beside
+from thresher.cli.paths import check_output, write_json
+from thresher.cli.summary import print_result
+from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, TICKS_PER_STEP
+from thresher.sim.trace import TRACE_FORMATS
+
+READOUTS = ("membrane", "spikes")
+
+
+Schedule = Annotated[
+    str,
+    typer.Option(
+        "--schedule",
+        metavar="|".join(SCHEDULES),
+        parser=options.one_of(SCHEDULES),
+        help="Every neuron once a step; spike by spike without a barrier; layer by layer.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        metavar="T",
+        parser=options.whole(1),
+        help="Time steps; by default those that the network was converted for.",
+    ),
+]
+TicksPerStep = Annotated[
+    int | None,
+    typer.Option(
+        "--ticks-per-step",
+        metavar="R",
+        parser=options.whole(1),
+        help=f"Ticks of a step (async); by default {TICKS_PER_STEP}.",
+    ),
+]
+Delay = Annotated[
+    int | None,
+    typer.Option(
+        "--delay",
+        metavar="TICKS",
+        parser=options.whole(0),
+        help="From a spike to its arrival (steps in lockstep) where the spec sets none.",
+    ),
+]
+Refractory = Annotated[
+    int | None,
+    typer.Option(
+        "--refractory",
+        metavar="TICKS",
+        parser=options.whole(0),
+        help="Ticks after a spike in which a neuron is barred (async); by default R - 1.",
+    ),
+]
+Arrivals = Annotated[
+    str | None,
+    typer.Option(
+        "--arrivals",
+        metavar="|".join(ARRIVALS),
+        parser=options.one_of(ARRIVALS),
+        help="Compare with the threshold after each spike, or after all of a tick (async).",
+    ),
+]
+ReadoutKind = Annotated[
+    str | None,
+    typer.Option(
+        "--readout",
+        metavar="|".join(READOUTS),
+        parser=options.one_of(READOUTS),
+        help="What decides; by default as the spec says.",
+    ),
+]
+StartStep = Annotated[
+    int | None,
+    typer.Option(
+        "--t-start",
+        metavar="STEP",
+        parser=options.whole(0),
+        help="Decide by what comes after this step.",
+    ),
+]
+Encoder = Annotated[
+    str,
+    typer.Option("--encoder", metavar="|".join(sim.ENCODERS), help="How images become input."),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="|".join(PRECISIONS),
+        parser=options.one_of(PRECISIONS),
+        help="Of the potentials.",
+    ),
+]
+Engine = Annotated[
+    str, typer.Option("--engine", metavar="|".join(["auto", *sim.ENGINES]), help="What computes.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        parser=options.whole(1),
+        help="Samples run side by side; by default one a processor.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="S", parser=options.whole(0), help="Of random encoders.")
+]
+Record = Annotated[
+    str | None,
+    typer.Option("--record", metavar="NODES", help="Trace these (A,B,...); by default all."),
+]
+RecordSamples = Annotated[
+    str | None,
+    typer.Option(
+        "--record-samples", metavar="A:B", help="Trace samples A..B - 1 of the selection."
+    ),
+]
+TracePath = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="F", help=f"Write the spikes: {' or '.join(TRACE_FORMATS)}."),
+]
+
+
+def simulate(
+    spec: options.Spec,
+    data: options.Data,
+    limit: options.Limit = None,
+    offset: options.Offset = 0,
+    schedule: Schedule = "lockstep",
+    steps: Steps = None,
+    ticks_per_step: TicksPerStep = None,
+    delay: Delay = None,
+    refractory: Refractory = None,
+    arrivals: Arrivals = None,
+    readout: ReadoutKind = None,
+    t_start: StartStep = None,
+    encoder: Encoder = "constant",
+    precision: Precision = "float32",
+    engine: Engine = "auto",
+    threads: Threads = None,
+    seed: Seed = 0,
+    record: Record = None,
+    record_samples: RecordSamples = None,
+    metrics: options.Metrics = None,
+    trace: TracePath = None,
+) -> None:
+    """Simulate a converted network and compare it with the ANN that it came from."""
+    window = _parse_window(record_samples)
+    if trace is None and (record, record_samples) != (None, None):
+        option = "'--record'" if record is not None else "'--record-samples'"
+        raise typer.BadParameter("there is no trace to record; add --trace F", param_hint=option)
+    keep = [spec, Path(data)]
+    check_output(metrics, "--metrics", [".json"], keep)
+    check_output(trace, "--trace", TRACE_FORMATS, keep)
+    graph = ir.load(spec)
+    samples = datasets.load(data, offset=offset, limit=limit)
+    check_samples(graph, samples)
+    result = simulate_beside(
+        graph,
+        samples,
+        ann_logits(graph, samples),
+        steps=steps,
+        schedule=schedule,
+        ticks_per_step=ticks_per_step,
+        delay=delay,
+        refractory=refractory,
+        arrivals=arrivals,
+        readout=readout,
+        t_start=t_start,
+        encoder=encoder,
+        precision=precision,
+        engine=engine,
+        threads=threads,
+        seed=seed,
+        offset=offset,
+        record=_recorded(trace, record),
+        record_samples=window,
+    )
+    measures = measures_of(result, spec)
+    print_result(graph.name, measures)
+    if metrics is not None:
+        write_json(metrics, measures)
+        print(f"wrote {metrics}")
+    if trace is not None:
+        result.trace.save(trace)
+        print(f"wrote {trace}")
+
+
+def _recorded(trace: Path | None, record: str | None) -> str | list[str]:
+    if trace is None:
+        return "none"
+    return "spikes" if record is None else [name.strip() for name in record.split(",")]
+
+
+def _parse_window(text: str | None) -> tuple[int, int] | None:
+    """Read A:B, both counted from 0 in the selected samples, B not included."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdecimal() or not last.isdecimal() or int(first) >= int(last):
+        raise typer.BadParameter(
+            f"'{text}'; expected A:B with whole numbers 0 <= A < B", param_hint="'--record-samples'"
+        )
+    return int(first), int(last)

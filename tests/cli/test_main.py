@@ -1,0 +1,130 @@
+"""Exit statuses, streams and interrupts: what holds for every command."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_network import Thresher
+
+import thresher as package
+from thresher import ir, sim
+
+PYTHON = [sys.executable, "-m", "thresher"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def test_version_is_printed(thresher: Thresher) -> None:
+    assert thresher("--version").out == f"thresher {package.__version__}\n"
+
+
+@pytest.mark.parametrize("line", ["", "--help"])
+def test_help_lists_every_command(thresher: Thresher, line: str) -> None:
+    run = thresher(line)
+    assert run.status == 0
+    for command in [
+        "demo",
+        "validate",
+        "inspect",
+        "evaluate",
+        "convert",
+        "simulate",
+        "info",
+        "schema",
+    ]:
+        assert command in run.out
+
+
+def test_usage_error_says_where_to_look(thresher: Thresher) -> None:
+    assert thresher("simulate x.yaml --stepps 3").err.endswith("(see 'thresher simulate --help')\n")
+
+
+@pytest.mark.parametrize("line", ["--debug validate absent.yaml", "validate absent.yaml --debug"])
+def test_debug_shows_the_traceback_wherever_it_stands(
+    folder: Path, thresher: Thresher, line: str
+) -> None:
+    run = thresher(line)
+    assert run.status == 2
+    assert "Traceback" in run.err
+    assert run.err.splitlines()[-1].startswith("thresher: ")
+
+
+def test_defect_of_the_program_is_called_one(
+    folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        raise TypeError("no such thing")
+
+    monkeypatch.setattr(ir, "load", broken)
+    run = thresher("validate tiny.yaml")
+    assert run.status == 1
+    assert run.err.startswith("thresher: TypeError: no such thing. This is a defect")
+    assert "Traceback" not in run.err
+
+
+def test_full_disk_is_a_failure_not_a_wrong_input(
+    folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "out.json")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    run = thresher("evaluate tiny.yaml --data data.npz --metrics out.json")
+    assert run.status == 1
+    assert "out.json" in run.err and "No space left on device" in run.err
+    assert not list(folder.glob("out*")) and not list(folder.glob(".*"))
+
+
+def test_interrupt_leaves_no_file(
+    folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sim, "simulate", interrupted)
+    before = sorted(folder.iterdir())
+    line = "simulate tiny.snn.yaml --data data.npz --steps 4 --metrics out.json --trace out.npz"
+    run = thresher(line)
+    assert (run.status, run.err) == (130, "thresher: stopped\n")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    line = "simulate tiny.snn.yaml --data data.npz --steps 1000000 --engine reference"
+    process = subprocess.Popen(
+        [*PYTHON, *line.split(), "--metrics", "out.json", "--trace", "out.npz"],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "thresher: stopped\n")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_closed_pipe_is_quiet(folder: Path) -> None:
+    process = subprocess.Popen(
+        [*PYTHON, "schema"],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait(timeout=20)
+    process.stderr.close()
+
+
+def test_module_runs_as_the_command_does() -> None:
+    done = subprocess.run([*PYTHON, "schema"], env=ENVIRONMENT, capture_output=True, check=True)
+    assert json.loads(done.stdout) == ir.schema()
