@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from thresher.converters import Pass, Recipe, account, convert, load_recipe
 from thresher.errors import (
     DataError,
     GraphError,
@@ -11,20 +12,35 @@ from thresher.errors import (
     SpecError,
     ThresherError,
 )
-from thresher.ir import Graph, Node, Spiking, Tensor, evaluate
+from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
+from thresher.sim import Result, Trace, load_trace, simulate
 
 __all__ = [
     "DataError",
     "Graph",
     "GraphError",
+    "Input",
     "MissingExtraError",
     "Node",
+    "Op",
+    "Pass",
     "PassError",
+    "Recipe",
+    "Result",
     "SimulationError",
     "SpecError",
     "Spiking",
     "Tensor",
     "ThresherError",
+    "Trace",
     "__version__",
+    "account",
+    "convert",
     "evaluate",
+    "load",
+    "load_recipe",
+    "load_trace",
+    "save",
+    "schema",
+    "simulate",
 ]
