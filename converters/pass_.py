@@ -142,7 +142,7 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
     rows = tabulate(graph, converted, context.notes)
     meta = {
         **graph.meta,
-        "passes": [{step.name: step.parameters()} for step in passes],
+        "passes": [_entry(step) for step in passes],
         **_conditions(context, used),
         "thresher": _own_version(),
         "nodes": [{item.name: getattr(row, item.name) for item in fields(row)} for row in rows],
@@ -199,6 +199,12 @@ def _apply(step: Pass, graph: Graph, context: Context, done: Sequence[Pass]) -> 
 def _interface(graph: Graph) -> str:
     takes = ", ".join(str(list(item.shape)) for item in graph.inputs)
     return f"{takes} -> {', '.join(str(list(graph.shapes[name])) for name in graph.outputs)}"
+
+
+def _entry(step: Pass) -> object:
+    """Write a pass as a recipe does, with every parameter."""
+    parameters = step.parameters()
+    return {step.name: parameters} if parameters else step.name
 
 
 def _conditions(context: Context, used: frozenset[str]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from thresher.ir.marks import (
     suggest,
     text_of,
 )
+from thresher.ir.spec_fields import read_plain_fields
 
 KEYS = ("recipe", "source", "passes", "readout")
 
@@ -126,16 +127,14 @@ def _read_pass(item: YamlValue) -> Pass:
             f"{item.mark}: a pass is {found(item)}; expected its name, or its name with its "
             "fields, such as `- shift: {mode: current}`"
         )
-    ((name, fields),) = item.entries.items()
+    ((name, value),) = item.entries.items()
     cls = _pass_class(name, item)
-    given = expect_map(fields, f"what pass '{name}' is given")
-    values: dict[str, object] = {}
-    for key, value in given.entries.items():
-        try:
-            values[key] = cls.parse(key, value.plain())
-        except PassError as error:
-            raise SpecError(f"{given.keys[key]}: {error}") from error
-    return cls(**values)
+    fields = expect_map(value, f"what pass '{name}' is given")
+    known = [field.name for field, _ in rules_of(cls)]
+    if fields.entries and not known:
+        raise SpecError(f"{fields.mark}: pass '{name}' takes no fields; expected its name alone")
+    fields.expect_keys(known, f"pass '{name}'")
+    return cls(**read_plain_fields(cls, fields, f"pass '{name}'"))
 
 
 def _pass_class(name: str, item: YamlValue) -> type[Pass]:
@@ -147,23 +146,10 @@ def _pass_class(name: str, item: YamlValue) -> type[Pass]:
 def _read_readout(value: YamlValue) -> Readout:
     """Read `KIND` or `{kind: KIND, t_start: STEP}`."""
     if isinstance(value, YamlScalar):
-        entries: Mapping[str, YamlValue] = {"kind": value}
-    else:
-        given = expect_map(value, "'readout'")
-        given.expect_keys([field.name for field, _ in rules_of(Readout)], "readout")
-        entries = given.entries
-    chosen: dict[str, object] = {}
-    for field, rule in rules_of(Readout):
-        if field.name not in entries:
-            continue
-        entry = entries[field.name]
-        try:
-            chosen[field.name] = rule.parse(entry.plain())
-        except ValueError as problem:
-            raise SpecError(
-                f"{entry.mark}: readout: field '{field.name}' is {found(entry)}; expected {problem}"
-            ) from problem
-    return replace(Readout(), **chosen)  # type: ignore[arg-type]
+        value = YamlMap(value.mark, {"kind": value}, {"kind": value.mark})
+    fields = expect_map(value, "'readout'")
+    fields.expect_keys([field.name for field, _ in rules_of(Readout)], "'readout'")
+    return Readout(**read_plain_fields(Readout, fields, "'readout'"))
 
 
 def _no_such_pass(name: str, own: list[str]) -> str:

@@ -122,7 +122,7 @@ class BalanceThresholds(Pass):
         what = {
             "max": "maximum",
             "percentile": f"{self.percent:g}th percentile of {self.over} values",
-            "mmse": f"least square error at {context.steps} steps",
+            "mmse": f"least square error at T = {context.steps}",
         }[self.statistic]
         dead = int((fitted <= 0).sum())
         said = f"{what} per {self.granularity} over {len(context.images)} images"

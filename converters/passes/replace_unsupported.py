@@ -81,14 +81,14 @@ def _replaced(graph: Graph, node: Node, context: Context) -> Graph:
         pool = AvgPool2d(
             kernel=op.kernel, stride=op.stride, padding=op.padding, count_include_pad=False
         )
-        context.note(node.name, "average pool", "in place of a max pool, as max_pool says")
+        context.note(node.name, "average pool", "in place of a max pool, as max_pool asks")
         return graph.replace(node.name, op=pool)
     if isinstance(op, LeakyRelu):
-        context.note(node.name, "relu", "in place of a leaky ReLU, as leaky_relu says")
+        context.note(node.name, "relu", "in place of a leaky ReLU, as leaky_relu asks")
         return graph.replace(node.name, op=Relu())
     if isinstance(op, Softmax):
         at_output = _is_output(graph, node)
-        why = "at the output it does not move the argmax" if at_output else "as softmax says"
+        why = "at the output it does not move the argmax" if at_output else "as softmax asks"
         context.note(node.name, "removed", why)
         return graph.without(node.name)
     return graph

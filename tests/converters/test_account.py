@@ -116,7 +116,7 @@ def test_a_replaced_pool_says_by_what() -> None:
 
     assert isinstance(snn["pool"].op, AvgPool2d)
     assert account(snn)[1] == Account(
-        "pool", "synapses to the readout", "average pool: in place of a max pool, as max_pool says"
+        "pool", "synapses to the readout", "average pool: in place of a max pool, as max_pool asks"
     )
 
 
