@@ -49,8 +49,8 @@ def test_validate_names_activations_that_have_no_threshold(
 def test_inspect_lists_every_node_and_the_totals(folder: Path, thresher: Thresher) -> None:
     run = thresher("inspect tiny.snn.yaml")
     rows = [line.split() for line in run.out.splitlines()]
-    assert ["conv1", "conv2d", "image", "[2,", "2,", "2]", "4", "8"] in rows
-    assert ["relu1", "relu", "conv1", "[2,", "2,", "2]", "0", "0", "1"] in rows
+    assert ["conv1", "conv2d", "image", "[2,2,2]", "4", "8"] in rows
+    assert ["relu1", "relu", "conv1", "[2,2,2]", "0", "0", "1"] in rows
     assert ["fc", "linear", "flatten", "[3]", "27", "24"] in rows
     assert ["total", "31", "32"] in rows
 

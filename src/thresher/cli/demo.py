@@ -34,6 +34,7 @@ def demo(
     print(f"'{ann.name}' for {len(test)} images of handwritten digits becomes spiking:")
     snn = converters.convert(ann, "default", calibration=training.x, steps=STEPS)
     print_account(snn)
+    print()
     logits = ann_logits(ann, test)
     runs = {
         schedule: simulate_beside(
@@ -49,6 +50,7 @@ def demo(
         for schedule, ticks in SCHEDULES.items()
     }
     _print_side_by_side({schedule: result.metrics() for schedule, result in runs.items()})
+    print()
     output.mkdir(parents=True, exist_ok=True)
     spec = output / "digits.snn.yaml"
     ir.save(snn, spec)

@@ -16,7 +16,7 @@ def inspect(spec: options.Spec) -> None:
     graph = ir.load(spec)
     print(f"{graph.name}: {kind(graph)}")
     rows: list[tuple[str, ...]] = [
-        (item.name, "input", "", str(list(item.shape)), "0", "0", "") for item in graph.inputs
+        (item.name, "input", "", _shape(item.shape), "0", "0", "") for item in graph.inputs
     ]
     rows += [_row(graph, node) for node in graph]
     total = sum(values.size for values in graph.tensors.values())
@@ -30,8 +30,13 @@ def _row(graph: Graph, node: Node) -> tuple[str, ...]:
         node.name,
         node.op.kind,
         ", ".join(node.inputs),
-        str(list(graph.shapes[node.name])),
+        _shape(graph.shapes[node.name]),
         f"{size:,}",
         f"{node.op.macs(*graph.in_shapes(node.name)):,}",
         "" if node.spiking is None else describe(node.spiking.threshold),
     )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """Write a shape without spaces, where a narrow terminal would fold it."""
+    return f"[{','.join(map(str, shape))}]"

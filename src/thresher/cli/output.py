@@ -13,6 +13,7 @@ Report = Callable[[int, int], None]
 """Takes how much is done, and how much there is in all."""
 
 ENDLESS = 100_000
+"""Columns of what is no terminal."""
 
 
 def print_table(
@@ -23,12 +24,12 @@ def print_table(
     On a terminal long cells are folded to its width; in a pipe or a file every row is one line,
     however long, so that nothing is cut and `grep` finds it.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in columns:
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    _print(table)
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -38,7 +39,7 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for fact in facts:
         table.add_row(*fact)
-    _console().print(table)
+    _print(table)
 
 
 def percent(share: float | None) -> str:
@@ -67,6 +68,13 @@ def progress(what: str) -> Iterator[Report | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _console() -> Console:
+def _print(table: Table) -> None:
     width = None if sys.stdout.isatty() else ENDLESS
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    if sys.stdout.isatty():
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())

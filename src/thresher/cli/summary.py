@@ -59,12 +59,14 @@ def _print_accuracy_by_step(measures: Measures) -> None:
         return
     steps = sorted({2**i for i in range(len(accuracy).bit_length())} | {len(accuracy)})
     shown = [step for step in steps if step <= len(accuracy)][-SHOWN_STEPS:]
+    print()
     columns = [str(step) for step in shown]
     values = [percent(accuracy[step - 1]) for step in shown]
     print_table(["step", *columns], [["accuracy", *values]], numbers=columns)
 
 
 def _print_populations(measures: Measures) -> None:
+    print()
     rates = measures["mean_rate_by_population"]
     rows = [
         (name, count(spikes), f"{rates[name]:.4f}")
