@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 HERE = Path(__file__).parent
-KERNELS = ("async_engine", "lockstep_engine")
+KERNELS = ("wiring", "async_engine", "lockstep_engine")
 DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
 REQUIRED = os.environ.get("THRESHER_REQUIRE_COMPILED") == "1"
 

@@ -1,0 +1,1 @@
+"""Compiled kernels: typed arrays in, arrays out; they know no graph and check nothing."""

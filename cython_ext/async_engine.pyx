@@ -1,0 +1,529 @@
+"""The asynchronous schedule, compiled: work grows with spikes and synaptic operations.
+
+Neurons are grouped into blocks (a position's channels). A block stands in the calendar at a tick
+before which none of its neurons can cross theta by its ramp; each arrival may move that date
+forward, each look computes it anew. Dates are lower bounds, so a look may find nothing; what
+fires is always decided by v(k) = u + current * (k / R) >= theta itself.
+"""
+
+import numpy as np
+
+from libc.math cimport floor
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from thresher.cython_ext.calendar cimport (
+    Bucket, Calendar, push, schedule, sort_blocks, take_out,
+)
+from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence
+from thresher.cython_ext.types cimport (
+    RUNS, Decision, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, real, uint8_t,
+)
+from thresher.cython_ext.wiring cimport Wiring, spike_columns
+
+cdef int64_t WHEEL = 4096   # slots of the calendar, at most
+cdef double FAR = 1e30      # stands for a ramp that never rises
+cdef double SLACK = 2.0 ** -20  # of a predicted date, for rounding: 2 ** -22 would do in float32
+
+
+cdef struct Run:
+    int64_t tick
+    int64_t last              # ticks of the run
+    int64_t refractory
+    bint netted
+    int64_t slots             # buckets of a population: longest delay + 1
+    int64_t* first_block      # population -> first block; one more at the end
+    Calendar calendar
+    Bucket* buckets           # slot * n_populations + population
+    uint8_t* touched          # block -> whether a netted arrival touched it
+    int32_t* looked           # blocks to look at, at this tick
+    int64_t n_looked
+    const uint8_t* kept       # population -> whether its spikes are recorded
+    int64_t* counts           # population -> spikes
+    int64_t* output_counts    # class -> net spikes of the output, where it fires
+    int64_t operations
+    int64_t events
+    int64_t pending
+    int64_t peak
+    bint failed               # memory ran out
+    Spikes spikes
+    Decision decision
+
+
+def run_async(
+    Wiring wiring, real[::1] current, const real[::1] ramp, int64_t refractory, bint netted,
+    int64_t ticks_per_step, int64_t t_start, double confidence, int64_t evidence,
+    const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
+    const int8_t[::1] input_signs, const uint8_t[::1] kept, const int64_t[::1] watch,
+):
+    """Run one sample; see `sim.contract` for what goes in and comes out.
+
+    `ramp` holds k / R for k = 0..ticks; `evidence` is the tick from which the readout decides
+    whatever arrives, -1 for none. Returns the fields of `SampleRun`, in its order.
+    """
+    cdef int64_t ticks = ramp.shape[0] - 1, n = wiring.n_neurons, i
+    cdef int n_output = <int>(n - wiring.offsets[wiring.n_populations - 1])
+    dtype = np.float64 if wiring.is_double else np.float32
+    predictions = np.full(ticks // ticks_per_step, -1, np.int64)
+    counts = np.zeros(wiring.n_populations, np.int64)
+    potentials = np.zeros(n, dtype)
+    watched = np.zeros((ticks if watch.shape[0] else 0, watch.shape[0]), dtype)
+    cdef int64_t[::1] predictions_view = predictions, counts_view = counts
+    cdef real[::1] potentials_view = potentials
+    cdef real[:, ::1] watched_view = watched
+    cdef Run run
+    memset(&run, 0, sizeof(Run))
+    run.last, run.refractory, run.netted = ticks, refractory, netted
+    run.kept, run.counts = &kept[0], &counts_view[0]
+    run.decision = Decision(
+        ticks_per_step, t_start * ticks_per_step, confidence, -1, evidence, -1, -1
+    )
+    try:
+        with nogil:
+            allocate(wiring, &run, n_output)
+            if not run.failed:
+                simulate(
+                    wiring, &run, &current[0], &ramp[0], input_ticks, input_neurons, input_signs,
+                    &predictions_view[0], &potentials_view[0], watch, watched_view,
+                )
+        if run.failed:
+            raise MemoryError("the asynchronous engine ran out of memory")
+        return (
+            predictions, run.decision.first_evidence, run.decision.settled,
+            run.decision.confident, counts, run.operations, run.events, run.peak, potentials,
+            *spike_columns(&run.spikes), watched,
+        )
+    finally:
+        release(wiring, &run)
+
+
+cdef void allocate(Wiring wiring, Run* run, int n_output) noexcept nogil:
+    cdef int populations = wiring.n_populations, p
+    cdef int64_t size, blocks = 0, slots = 1, i
+    run.first_block = <int64_t*>calloc(populations + 1, sizeof(int64_t))
+    if run.first_block == NULL:
+        run.failed = True
+        return
+    for p in range(populations):
+        run.first_block[p] = blocks
+        size = wiring.offsets[p + 1] - wiring.offsets[p]
+        blocks += (size + wiring.block[p] - 1) // wiring.block[p]
+    run.first_block[populations] = blocks
+    while slots < WHEEL and slots < run.last + 2:
+        slots *= 2
+    run.slots = min(wiring.longest_delay, run.last) + 1
+    run.calendar.mask = slots - 1
+    run.calendar.n_populations = populations
+    run.calendar.head = <int32_t*>malloc(slots * populations * sizeof(int32_t))
+    run.calendar.next = <int32_t*>calloc(blocks, sizeof(int32_t))
+    run.calendar.previous = <int32_t*>calloc(blocks, sizeof(int32_t))
+    run.calendar.due = <int64_t*>calloc(blocks, sizeof(int64_t))
+    run.buckets = <Bucket*>calloc(run.slots * populations, sizeof(Bucket))
+    run.touched = <uint8_t*>calloc(blocks, 1)
+    run.looked = <int32_t*>calloc(blocks, sizeof(int32_t))
+    run.output_counts = <int64_t*>calloc(n_output, sizeof(int64_t))
+    if not (
+        run.calendar.head and run.calendar.next and run.calendar.previous and run.calendar.due
+        and run.buckets and run.touched and run.looked and run.output_counts
+    ):
+        run.failed = True
+        return
+    for i in range(slots * populations):
+        run.calendar.head[i] = -1
+
+
+cdef void release(Wiring wiring, Run* run) noexcept:
+    cdef int64_t i
+    if run.buckets != NULL:
+        for i in range(run.slots * wiring.n_populations):
+            free(run.buckets[i].spike)
+    free(run.first_block)
+    free(run.calendar.head)
+    free(run.calendar.next)
+    free(run.calendar.previous)
+    free(run.calendar.due)
+    free(run.buckets)
+    free(run.touched)
+    free(run.looked)
+    free(run.output_counts)
+    free_spikes(&run.spikes)
+
+
+cdef struct Neurons:
+    # What the loops over a block read, as bytes of the engine's precision.
+    void* u                   # potential without the ramp
+    void* current             # per step
+    void* inverse             # ticks that the ramp takes for one unit; FAR where it never rises
+    const void* theta
+    int32_t* allowed          # first tick at which the neuron may fire
+    double* slack             # block -> ticks by which a predicted date may be late
+
+
+cdef void simulate(
+    Wiring wiring, Run* run, real* current, const real* ramp,
+    const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
+    const int8_t[::1] input_signs, int64_t* predictions, real* potentials,
+    const int64_t[::1] watch, real[:, ::1] watched,
+) noexcept nogil:
+    cdef int64_t n = wiring.n_neurons, i, tick, entry = 0, n_input = input_ticks.shape[0]
+    cdef int p, output = wiring.n_populations - 1
+    cdef Neurons neurons
+    cdef Bucket* bucket
+    neurons.u = malloc(n * sizeof(real))
+    neurons.inverse = malloc(n * sizeof(real))
+    neurons.allowed = <int32_t*>malloc(n * sizeof(int32_t))
+    neurons.slack = <double*>calloc(run.first_block[output + 1], sizeof(double))
+    neurons.current, neurons.theta = current, wiring.theta
+    cdef int64_t n_output = n - wiring.offsets[output]
+    cdef double* values = <double*>calloc(3 * n_output, sizeof(double))
+    if not (neurons.u and neurons.inverse and neurons.allowed and neurons.slack and values):
+        run.failed = True
+    else:
+        start(wiring, run, &neurons, current, run.decision.ticks_per_step)
+        for tick in range(1, run.last + 1):
+            run.tick = tick
+            while entry < n_input and input_ticks[entry] == tick:
+                emit(wiring, run, 0, input_neurons[entry], input_signs[entry])
+                entry += 1
+            for p in range(wiring.n_populations):
+                bucket = &run.buckets[(tick % run.slots) * wiring.n_populations + p]
+                if run.netted:
+                    barrier(wiring, run, &neurons, bucket, p, current, ramp)
+                else:
+                    look_at_due(wiring, run, &neurons, p, current, ramp)
+                    for i in range(bucket.n):
+                        arrive(wiring, run, &neurons, bucket.spike[i], p, current, ramp, True)
+                run.pending -= bucket.n
+                bucket.n = 0
+            observe(wiring, run, &neurons, values, current, ramp)
+            if tick % run.decision.ticks_per_step == 0:
+                predictions[tick // run.decision.ticks_per_step - 1] = run.decision.chosen
+            for i in range(watch.shape[0]):
+                watched[tick - 1, i] = (
+                    (<real*>neurons.u)[watch[i]] + current[watch[i]] * ramp[tick]
+                )
+            if run.failed:
+                break
+        for i in range(n):
+            potentials[i] = (<real*>neurons.u)[i] + current[i] * ramp[run.last]
+    free(neurons.u)
+    free(neurons.inverse)
+    free(neurons.allowed)
+    free(neurons.slack)
+    free(values)
+
+
+cdef void start(
+    Wiring wiring, Run* run, Neurons* neurons, real* current, int64_t ticks_per_step
+) noexcept nogil:
+    """Set every neuron to its initial potential, and every block due at the first tick."""
+    cdef real* u = <real*>neurons.u
+    cdef real* inverse = <real*>neurons.inverse
+    cdef const real* theta = <const real*>wiring.theta
+    cdef const real* v_init = <const real*>wiring.v_init
+    cdef int64_t i, block, first, end
+    cdef double rise, slowest
+    cdef int p
+    for i in range(wiring.n_neurons):
+        u[i] = v_init[i]
+        neurons.allowed[i] = 1
+        inverse[i] = <real>FAR
+        if current[i] > 0 and ticks_per_step / <double>current[i] < FAR:
+            inverse[i] = <real>(ticks_per_step / <double>current[i])
+    for p in range(wiring.n_populations):
+        if not wiring.fires[p] or wiring.driven[p]:
+            continue
+        for block in range(run.first_block[p], run.first_block[p + 1]):
+            first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
+            end = min(first + wiring.block[p], wiring.offsets[p + 1])
+            slowest = 0.0
+            for i in range(first, end):
+                rise = <double>theta[i] * inverse[i]
+                if current[i] > 0 and rise > slowest:
+                    slowest = rise
+            neurons.slack[block] = SLACK * (slowest + run.last) + 1.0
+            schedule(&run.calendar, <int32_t>block, p, 0, 1)
+
+
+cdef void look_at_due(
+    Wiring wiring, Run* run, Neurons* neurons, int p, real* current, const real* ramp
+) noexcept nogil:
+    """Ramp phase: look at the blocks that are due, in index order."""
+    cdef int64_t i
+    gather_due(run, p)
+    if run.n_looked:
+        sort_blocks(run.looked, run.n_looked)
+        for i in range(run.n_looked):
+            look(wiring, run, neurons, run.looked[i], p, current, ramp)
+
+
+cdef inline void gather_due(Run* run, int p) noexcept nogil:
+    cdef Calendar* calendar = &run.calendar
+    cdef int32_t* head = &calendar.head[
+        (run.tick & calendar.mask) * calendar.n_populations + p
+    ]
+    run.n_looked = 0
+    while head[0] >= 0:
+        run.looked[run.n_looked] = head[0]
+        run.n_looked += 1
+        take_out(calendar, head[0], p)
+
+
+cdef void barrier(
+    Wiring wiring, Run* run, Neurons* neurons, Bucket* bucket, int p, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Netted arrivals: add all that is due, then compare the blocks that are due or touched."""
+    cdef int64_t i
+    cdef int32_t block
+    gather_due(run, p)
+    for i in range(run.n_looked):
+        run.touched[run.looked[i]] = True
+    for i in range(bucket.n):
+        arrive(wiring, run, neurons, bucket.spike[i], p, current, ramp, False)
+    sort_blocks(run.looked, run.n_looked)
+    for i in range(run.n_looked):
+        block = run.looked[i]
+        run.touched[block] = False
+        if run.calendar.due[block]:
+            take_out(&run.calendar, block, p)
+        look(wiring, run, neurons, block, p, current, ramp)
+
+
+cdef void look(
+    Wiring wiring, Run* run, Neurons* neurons, int32_t block, int p, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Fire the neurons of a block that are over theta, and find its next date."""
+    cdef int64_t first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
+    cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1])
+    run.events += 1
+    fire(wiring, run, neurons, first, end, p, current, ramp)
+    plan(wiring, run, neurons, block, first, end, p, current, ramp)
+
+
+cdef void fire(
+    Wiring wiring, Run* run, Neurons* neurons, int64_t first, int64_t end, int p, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Fire the neurons first..end that are over theta and not refractory, in index order."""
+    cdef real* u = <real*>neurons.u
+    cdef const real* theta = <const real*>neurons.theta
+    cdef real now = ramp[run.tick]
+    cdef int64_t i
+    for i in range(first, end):
+        if u[i] + current[i] * now >= theta[i] and neurons.allowed[i] <= run.tick:
+            if wiring.hard[p]:
+                u[i] = <real>wiring.v_reset[p] - current[i] * now
+            else:
+                u[i] -= theta[i]
+            neurons.allowed[i] = <int32_t>min(run.tick + 1 + run.refractory, run.last + 1)
+            emit(wiring, run, p, <int32_t>(i - wiring.offsets[p]), 1)
+
+
+cdef void plan(
+    Wiring wiring, Run* run, Neurons* neurons, int32_t block, int64_t first, int64_t end, int p,
+    real* current, const real* ramp,
+) noexcept nogil:
+    """Put a block into the calendar at a tick before which none of these neurons can fire."""
+    cdef double ahead = nearest(
+        &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
+        &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick], run.tick,
+        end - first,
+    )
+    cdef int64_t due
+    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
+    if ahead > run.last - run.tick:
+        return
+    if ahead >= 2.0:
+        due = run.tick + <int64_t>floor(ahead)
+    else:
+        due = exactly(neurons, first, end, current, ramp, run.tick, run.last)
+    if due <= run.last:
+        schedule(&run.calendar, block, p, run.tick, due)
+
+
+cdef inline double nearest(
+    const real* u, const real* current, const real* inverse, const real* theta,
+    const int32_t* allowed, real now, int64_t tick, int64_t n,
+) noexcept nogil:
+    """Return the ticks until the first of n neurons crosses theta, or may fire where it is over."""
+    cdef real soonest = <real>FAR, ahead, barred
+    cdef int64_t i
+    for i in range(n):
+        ahead = (theta[i] - (u[i] + current[i] * now)) * inverse[i]
+        barred = <real>(allowed[i] - <int32_t>tick)
+        ahead = ahead if ahead > barred else barred
+        soonest = ahead if ahead < soonest else soonest
+    return soonest
+
+
+cdef int64_t exactly(
+    Neurons* neurons, int64_t first, int64_t end, real* current, const real* ramp, int64_t tick,
+    int64_t last,
+) noexcept nogil:
+    """Return the first tick after `tick` at which a neuron of first..end fires by its ramp."""
+    cdef real* u = <real*>neurons.u
+    cdef real* inverse = <real*>neurons.inverse
+    cdef const real* theta = <const real*>neurons.theta
+    cdef int64_t best = last + 1, i, low, high, middle
+    cdef real ahead
+    for i in range(first, end):
+        low = max(<int64_t>neurons.allowed[i], tick + 1)
+        if low >= best:
+            continue
+        if u[i] + current[i] * ramp[low] >= theta[i]:
+            best = low
+            continue
+        if not current[i] > 0:
+            continue
+        high = best  # a rising ramp never falls in k: bisect
+        low += 1
+        while low < high:
+            middle = (low + high) // 2
+            if u[i] + current[i] * ramp[middle] >= theta[i]:
+                high = middle
+            else:
+                low = middle + 1
+        best = high
+    return best
+
+
+cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:
+    """Count a spike, record it, and send it along the population's projections."""
+    cdef int32_t entry, number
+    cdef int64_t arrival
+    cdef Bucket* bucket
+    run.counts[p] += 1
+    if run.kept[p] and not record(&run.spikes, run.tick, p, neuron, sign):
+        run.failed = True
+    if p == wiring.n_populations - 1:
+        run.output_counts[neuron] += sign
+        saw_evidence(&run.decision, run.tick)
+    for entry in range(wiring.out_first[p], wiring.out_first[p + 1]):
+        number = wiring.out_list[entry]
+        arrival = run.tick + wiring.projections[number].delay
+        if arrival > run.last:
+            continue
+        bucket = &run.buckets[
+            (arrival % run.slots) * wiring.n_populations + wiring.projections[number].target
+        ]
+        if not push(bucket, (<int64_t>number << 32) | (<int64_t>neuron << 1) | (sign < 0)):
+            run.failed = True
+            return
+        run.pending += 1
+        run.peak = max(run.peak, run.pending)
+
+
+cdef void arrive(
+    Wiring wiring, Run* run, Neurons* neurons, int64_t spike, int p, real* current,
+    const real* ramp, bint compare,
+) noexcept nogil:
+    """Deliver one spike: add its potentials; where `compare`, fire what it lifts over theta."""
+    cdef Projection* projection = &wiring.projections[spike >> 32]
+    cdef int32_t neuron = (<int32_t>spike) >> 1, row, channel, entry
+    cdef real sign = <real>(-1.0 if spike & 1 else 1.0)
+    cdef const real* weights = <const real*>projection.weights
+    cdef int64_t base = wiring.offsets[p], synapse, length = projection.length
+    run.events += 1
+    if projection.kind == RUNS:
+        row = projection.rows[neuron]
+        if row >= 0:
+            channel = row % projection.channels
+            base += channel // projection.per_group * length
+            row //= projection.channels
+            for entry in range(projection.runs[row], projection.runs[row + 1]):
+                add(
+                    wiring, run, neurons, base + projection.start[entry],
+                    weights + (projection.tap[entry] * <int64_t>projection.channels + channel)
+                    * length, length, sign, p, current, ramp, compare,
+                )
+            run.operations += length * (projection.runs[row + 1] - projection.runs[row])
+    else:
+        for synapse in range(projection.indptr[neuron], projection.indptr[neuron + 1]):
+            add(
+                wiring, run, neurons, base + projection.indices[synapse], weights + synapse, 1,
+                sign, p, current, ramp, compare,
+            )
+        run.operations += projection.indptr[neuron + 1] - projection.indptr[neuron]
+    if p == wiring.n_populations - 1 and not wiring.fires[p]:
+        saw_evidence(&run.decision, run.tick)
+
+
+cdef void add(
+    Wiring wiring, Run* run, Neurons* neurons, int64_t first, const real* weights, int64_t n,
+    real sign, int p, real* current, const real* ramp, bint compare,
+) noexcept nogil:
+    """Add a run of weights to neighbouring neurons, block by block."""
+    cdef real* u = <real*>neurons.u
+    cdef const real* theta = <const real*>neurons.theta
+    cdef int64_t size = wiring.block[p], offset = wiring.offsets[p], end, stop = first + n
+    cdef int32_t block
+    cdef bint over
+    if not wiring.fires[p]:
+        add_run(&u[first], weights, sign, n)
+        return
+    while first < stop:
+        block = <int32_t>(run.first_block[p] + (first - offset) // size)
+        end = min(stop, offset + (block - run.first_block[p] + 1) * size)
+        if compare:
+            over = add_and_compare(
+                &u[first], weights, sign, &current[first], ramp[run.tick], &theta[first],
+                end - first,
+            )
+            if over:
+                fire(wiring, run, neurons, first, end, p, current, ramp)
+            plan(wiring, run, neurons, block, first, end, p, current, ramp)
+        else:
+            add_run(&u[first], weights, sign, end - first)
+            if not run.touched[block]:
+                run.touched[block] = True
+                run.looked[run.n_looked] = block
+                run.n_looked += 1
+        weights += end - first
+        first = end
+
+
+cdef inline void add_run(real* u, const real* weights, real sign, int64_t n) noexcept nogil:
+    cdef int64_t i
+    for i in range(n):
+        u[i] += sign * weights[i]
+
+
+cdef inline bint add_and_compare(
+    real* u, const real* weights, real sign, const real* current, real now, const real* theta,
+    int64_t n,
+) noexcept nogil:
+    """Add, and tell whether one of the neurons is at or over theta now."""
+    cdef int64_t i
+    cdef int over = 0
+    for i in range(n):
+        u[i] += sign * weights[i]
+        over |= u[i] + current[i] * now >= theta[i]
+    return over
+
+
+cdef void observe(
+    Wiring wiring, Run* run, Neurons* neurons, double* values, real* current, const real* ramp
+) noexcept nogil:
+    """Let the decision see the output after everything that happened at this tick."""
+    cdef int output = wiring.n_populations - 1
+    cdef int64_t offset = wiring.offsets[output], i
+    cdef int n = <int>(wiring.n_neurons - offset)
+    cdef real* u = <real*>neurons.u
+    cdef double* base = values + n
+    cdef double* weight = values + 2 * n
+    for i in range(n):
+        if wiring.fires[output]:
+            weight[i] = (<const real*>wiring.theta)[offset + i]
+            values[i] = run.output_counts[i]
+        else:
+            values[i] = u[offset + i] + current[offset + i] * ramp[run.tick]
+    if run.tick == run.decision.start:
+        for i in range(n):
+            base[i] = values[i]
+    for i in range(n):
+        values[i] -= base[i]
+    decide(
+        &run.decision, run.tick, values, weight if wiring.fires[output] else NULL, n
+    )

@@ -1,0 +1,20 @@
+from typing import Any
+
+from numpy import floating, int8, int32, int64, uint8
+from numpy.typing import NDArray
+
+from thresher.cython_ext.wiring import Wiring
+
+def run_lockstep(
+    wiring: Wiring,
+    current: NDArray[floating],
+    steps: int,
+    t_start: int,
+    confidence: float,
+    evidence: int,
+    input_ticks: NDArray[int64],
+    input_neurons: NDArray[int32],
+    input_signs: NDArray[int8],
+    kept: NDArray[uint8],
+    watch: NDArray[int64],
+) -> tuple[Any, ...]: ...

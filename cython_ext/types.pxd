@@ -1,0 +1,48 @@
+"""Types that the kernels share."""
+
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t
+
+ctypedef fused real:
+    float
+    double
+
+cdef enum Kind:
+    RUNS = 0    # shared weights, runs of neighbouring targets (conv, dense)
+    SPARSE = 1  # synapses one by one (identity, sparse)
+
+cdef struct Projection:
+    int32_t source          # population
+    int32_t target          # population
+    int64_t delay           # ticks
+    int32_t kind            # a Kind
+    const void* weights     # runs: (taps, channels, length); sparse: (synapses,); real
+    # runs
+    const int32_t* rows     # source neuron -> position * channels + channel, -1: reaches nothing
+    const int32_t* runs     # position -> first run; one more at the end
+    const int32_t* start    # run -> first target, for group 0
+    const int32_t* tap      # run -> tap
+    int32_t channels        # input channels
+    int32_t length          # targets of a run
+    int32_t per_group       # input channels of a group
+    # sparse
+    const int64_t* indptr   # source neuron -> first synapse; one more at the end
+    const int32_t* indices  # synapse -> target
+
+cdef struct Spikes:
+    # A growing list of spikes in the order of emission.
+    int64_t n
+    int64_t capacity
+    int64_t* tick
+    int16_t* population
+    int32_t* neuron
+    int8_t* sign
+
+cdef struct Decision:
+    # What the readout says, and since when; times in ticks, -1: did not come.
+    int64_t ticks_per_step
+    int64_t start           # decisions count from after this tick
+    double confidence       # margin of the softmax to wait for
+    int64_t chosen          # class, -1 before the first evidence
+    int64_t first_evidence
+    int64_t settled
+    int64_t confident

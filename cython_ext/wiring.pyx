@@ -1,0 +1,137 @@
+"""Wiring: a network's arrays, laid out once for the kernels."""
+
+import numpy as np
+
+from libc.stdlib cimport calloc, free
+
+from thresher.cython_ext.types cimport (
+    RUNS, SPARSE, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, uint8_t,
+)
+
+
+cdef class Wiring:
+    """Hold pointers into a network's arrays; all arrays must be contiguous and of one precision.
+
+    Parameters
+    ----------
+    offsets : int64 (populations + 1,)
+    fires, driven, hard : uint8 (populations,)
+    v_reset : float64 (populations,)
+    block : int32 (populations,)
+    theta, v_init : float32 or float64 (neurons,)
+    projections : list
+        (source, target, delay, rows, indptr, start, tap, weights, groups) of shared weights, or
+        (source, target, delay, indptr, indices, weights) of synapses one by one.
+    """
+
+    def __cinit__(
+        self, const int64_t[::1] offsets, const uint8_t[::1] fires, const uint8_t[::1] driven,
+        const uint8_t[::1] hard, const double[::1] v_reset, const int32_t[::1] block,
+        theta, v_init, list projections,
+    ):
+        self.arrays = [offsets, fires, driven, hard, v_reset, block, theta, v_init]
+        self.n_populations = <int>fires.shape[0]
+        self.n_neurons = offsets[self.n_populations]
+        self.is_double = theta.dtype.itemsize == 8
+        self.offsets = &offsets[0]
+        self.fires = &fires[0]
+        self.driven = &driven[0]
+        self.hard = &hard[0]
+        self.v_reset = &v_reset[0]
+        self.block = &block[0]
+        self.theta = self._pointer(theta)
+        self.v_init = self._pointer(v_init)
+        self.n_projections = <int>len(projections)
+        self.projections = <Projection*>calloc(self.n_projections + 1, sizeof(Projection))
+        self.out_first = <int32_t*>calloc(self.n_populations + 1, sizeof(int32_t))
+        self.out_list = <int32_t*>calloc(self.n_projections + 1, sizeof(int32_t))
+        self.in_first = <int32_t*>calloc(self.n_populations + 1, sizeof(int32_t))
+        self.in_list = <int32_t*>calloc(self.n_projections + 1, sizeof(int32_t))
+        if not (
+            self.projections and self.out_first and self.out_list and self.in_first and self.in_list
+        ):
+            raise MemoryError
+        for number, (source, target, delay, *synapses) in enumerate(projections):
+            self.projections[number].source = source
+            self.projections[number].target = target
+            self.projections[number].delay = delay
+            self.longest_delay = max(self.longest_delay, <int64_t>delay)
+            if len(synapses) == 6:
+                self._add_runs(&self.projections[number], synapses)
+            else:
+                self._add_sparse(&self.projections[number], synapses)
+        self._index()
+
+    def __dealloc__(self):
+        free(self.projections)
+        free(self.out_first)
+        free(self.out_list)
+        free(self.in_first)
+        free(self.in_list)
+
+    cdef const void* _pointer(self, values) except? NULL:
+        cdef const float[::1] single
+        cdef const double[::1] double_
+        self.arrays.append(values)
+        if not values.size:
+            return NULL
+        if self.is_double:
+            double_ = values
+            return &double_[0]
+        single = values
+        return &single[0]
+
+    cdef const int32_t* _integers(self, const int32_t[::1] values) except? NULL:
+        self.arrays.append(values)
+        return &values[0] if values.shape[0] else NULL
+
+    cdef int _add_runs(self, Projection* projection, list synapses) except -1:
+        rows, indptr, start, tap, weights, groups = synapses
+        projection.kind = RUNS
+        projection.rows = self._integers(rows)
+        projection.runs = self._integers(indptr)
+        projection.start = self._integers(start)
+        projection.tap = self._integers(tap)
+        projection.weights = self._pointer(weights.reshape(-1))
+        projection.channels = weights.shape[1]
+        projection.length = weights.shape[2]
+        projection.per_group = weights.shape[1] // groups
+        return 0
+
+    cdef int _add_sparse(self, Projection* projection, list synapses) except -1:
+        indices, weights = synapses[1:]
+        cdef const int64_t[::1] indptr = synapses[0]
+        self.arrays.append(indptr)
+        projection.kind = SPARSE
+        projection.indptr = &indptr[0]
+        projection.indices = self._integers(indices)
+        projection.weights = self._pointer(weights)
+        return 0
+
+    cdef void _index(self):
+        cdef int population, number, outgoing = 0, incoming = 0
+        for population in range(self.n_populations):
+            self.out_first[population] = outgoing
+            self.in_first[population] = incoming
+            for number in range(self.n_projections):
+                if self.projections[number].source == population:
+                    self.out_list[outgoing] = number
+                    outgoing += 1
+                if self.projections[number].target == population:
+                    self.in_list[incoming] = number
+                    incoming += 1
+        self.out_first[self.n_populations] = outgoing
+        self.in_first[self.n_populations] = incoming
+
+
+cdef tuple spike_columns(Spikes* spikes):
+    """Copy the recorded spikes out: ticks, populations, neurons, signs."""
+    if not spikes.n:
+        return (
+            np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.int32),
+            np.zeros(0, np.int8),
+        )
+    return (
+        np.array(<int64_t[:spikes.n]>spikes.tick), np.array(<int16_t[:spikes.n]>spikes.population),
+        np.array(<int32_t[:spikes.n]>spikes.neuron), np.array(<int8_t[:spikes.n]>spikes.sign),
+    )

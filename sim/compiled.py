@@ -1,0 +1,135 @@
+"""The compiled engine: lays a network out for the kernels and calls them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import SimulationError
+from thresher.sim.contract import ENGINES, Options, Run, SampleRun, Stimulus
+from thresher.sim.decision import first_decision
+from thresher.sim.network import Network, Population, RunSynapses
+from thresher.sim.neurons import NEURONS
+
+try:
+    from thresher.cython_ext.async_engine import run_async
+    from thresher.cython_ext.lockstep_engine import run_lockstep
+    from thresher.cython_ext.wiring import Wiring
+except ImportError as error:  # built without a C compiler
+    WHY_NOT = str(error)
+else:
+    WHY_NOT = ""
+
+BLOCK = 64
+"""Neurons of a one-dimensional population that share a predicted date."""
+
+
+class CompiledEngine:
+    """Run samples in the Cython kernels; threads may share it, since they release the GIL."""
+
+    def prepare(self, network: Network, options: Options) -> Run:
+        """Lay the network out.
+
+        Raises
+        ------
+        SimulationError
+            Where the kernels were not built, or know no such neuron model.
+        """
+        if WHY_NOT:
+            raise SimulationError(
+                f"engine 'cython' is not available ({WHY_NOT}); install a C compiler and run "
+                "'pip install --force-reinstall thresher', or take --engine reference"
+            )
+        for population in network.spiking:
+            if population.neuron != "input" and not NEURONS.get(population.neuron).has_kernel:
+                raise SimulationError(
+                    f"node '{population.name}': engine 'cython' has no kernel for neuron "
+                    f"'{population.neuron}'; take --engine reference"
+                )
+        wiring = lay_out(network)
+        kept = np.array(options.record, np.uint8)
+        watch = np.array(options.watch, np.int64)
+        evidence = first_decision(network, options)
+        ramp = options.ramp(network.dtype)
+        start, confidence = network.readout.t_start, options.confidence
+
+        def run(stimulus: Stimulus) -> SampleRun:
+            spikes = (stimulus.ticks, stimulus.neurons, stimulus.signs)
+            if options.schedule == "lockstep":
+                fields = run_lockstep(
+                    wiring,
+                    stimulus.current,
+                    options.steps,
+                    start,
+                    confidence,
+                    evidence,
+                    *spikes,
+                    kept,
+                    watch,
+                )
+            else:
+                fields = run_async(
+                    wiring,
+                    stimulus.current,
+                    ramp,
+                    options.refractory,
+                    options.netted,
+                    options.ticks_per_step,
+                    start,
+                    confidence,
+                    evidence,
+                    *spikes,
+                    kept,
+                    watch,
+                )
+            return SampleRun(*fields)
+
+        return run
+
+
+def compiled_available() -> tuple[bool, str]:
+    """Tell whether the kernels were built, and if not, why."""
+    return not WHY_NOT, WHY_NOT
+
+
+def lay_out(network: Network) -> "Wiring":
+    """Return the network's arrays as the kernels take them."""
+
+    def flags(values: list[bool]) -> NDArray[np.uint8]:
+        return np.array(values, np.uint8)
+
+    populations = network.populations
+    return Wiring(
+        network.offsets,
+        flags([p.fires for p in populations]),
+        flags([p.neuron == "input" for p in populations]),
+        flags([p.hard_reset for p in populations]),
+        np.array([p.v_reset for p in populations]),
+        np.array([block_size(p) for p in populations], np.int32),
+        np.concatenate([p.theta for p in populations]),
+        np.concatenate([p.v_init for p in populations]),
+        [_synapses(network, number) for number in range(len(network.projections))],
+    )
+
+
+def block_size(population: Population) -> int:
+    """Return how many neurons share a predicted date: the channels of one position."""
+    return population.shape[0] if len(population.shape) > 1 else min(population.size, BLOCK)
+
+
+def _synapses(network: Network, number: int) -> tuple[object, ...]:
+    projection = network.projections[number]
+    synapses = projection.synapses
+    head = (projection.source, projection.target, projection.delay)
+    if isinstance(synapses, RunSynapses):
+        return (
+            *head,
+            synapses.rows,
+            synapses.indptr,
+            synapses.start,
+            synapses.tap,
+            synapses.weights,
+            synapses.groups,
+        )
+    return (*head, synapses.indptr, synapses.indices, synapses.weights)
+
+
+ENGINES.register("cython", CompiledEngine())

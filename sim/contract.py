@@ -1,0 +1,94 @@
+"""What passes between the simulator and an engine: options, a sample's stimulus, its run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import SimulationError
+from thresher.registry import Registry
+from thresher.sim.network import Network, Reals
+
+NEVER = -1
+"""Stands for a tick that did not come."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a network; validated by `simulate`, trusted by engines.
+
+    `record` says for each population whether its spikes are kept; `watch` lists the neurons
+    (numbers over all populations, engines' order) whose potential is kept at every tick.
+    """
+
+    schedule: str
+    steps: int
+    ticks_per_step: int = 1
+    refractory: int = 0
+    netted: bool = True
+    confidence: float = 0.9
+    record: tuple[bool, ...] = ()
+    watch: tuple[int, ...] = ()
+
+    @property
+    def ticks(self) -> int:
+        return self.steps * self.ticks_per_step
+
+    def ramp(self, dtype: np.dtype[np.floating]) -> Reals:
+        """Return k / R for k = 0..ticks, rounded once to the precision: what a ramp multiplies."""
+        ramp: Reals = (np.arange(self.ticks + 1) / self.ticks_per_step).astype(dtype)
+        return ramp
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """One sample's input: constant currents per step, and the encoder's spikes in time order.
+
+    `current` (all neurons,) holds bias, shift and analog input in the engines' precision; the
+    spikes' neurons are numbered in the engines' order, signs are 1 or -1.
+    """
+
+    current: Reals
+    ticks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    neurons: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    signs: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+
+
+@dataclass(frozen=True, eq=False)
+class SampleRun:
+    """What an engine measured on one sample; times in ticks, NEVER where they did not come.
+
+    The recorded spikes stand in the order of emission; neurons in the engines' order.
+    """
+
+    predictions: NDArray[np.int64]
+    """The class that the readout says at the end of each step; -1 before the first evidence."""
+    first_evidence: int
+    settled: int
+    confident: int
+    spike_counts: NDArray[np.int64]
+    synaptic_operations: int
+    events: int
+    peak_queue: int
+    potentials: Reals
+    """The potential of every neuron after the last tick (all neurons,)."""
+    ticks: NDArray[np.int64]
+    populations: NDArray[np.int16]
+    neurons: NDArray[np.int32]
+    signs: NDArray[np.int8]
+    watched: Reals
+    """(ticks, watched neurons)"""
+
+
+Run = Callable[[Stimulus], SampleRun]
+
+
+class Engine(Protocol):
+    """Runs samples of one network; `prepare` does once what all samples share."""
+
+    def prepare(self, network: Network, options: Options) -> Run: ...
+
+
+ENGINES: Registry[Engine] = Registry("engine", SimulationError)

@@ -1,0 +1,138 @@
+"""The layered schedule: each population sees its whole input of T steps before it fires."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.sim.contract import NEVER, Options, Run, SampleRun, Stimulus
+from thresher.sim.network import Network, RunSynapses, SparseSynapses
+
+Floats = NDArray[np.float64]
+
+
+def prepare_layered(network: Network, options: Options) -> Run:
+    """Return a function that runs one sample of `network` population by population.
+
+    spikes = clip(floor((T * current + PSPs + v_init) / theta), 0, T), which is the quantised ANN.
+    A population at depth d fires the j-th of its n spikes at step d T + ceil(j T / n). There is
+    one implementation, which every engine shares: it has no order of events to differ in.
+    """
+
+    def run(stimulus: Stimulus) -> SampleRun:
+        return LayeredRun(network, options, stimulus).run()
+
+    return run
+
+
+def depth_of(network: Network) -> list[int]:
+    """Return each population's depth: 0 where only the analog input feeds it, else one more."""
+    depths = [0] * len(network.populations)
+    for projection in sorted(network.projections, key=lambda p: p.target):
+        depths[projection.target] = max(depths[projection.target], depths[projection.source] + 1)
+    return depths
+
+
+def layered_steps(network: Network, steps: int) -> int:
+    """Return the step at which the decision stands: T for every layer that fires."""
+    depths = depth_of(network)
+    return steps * (1 + max((depths[p.rank] for p in network.spiking), default=0))
+
+
+def transmit(synapses: RunSynapses | SparseSynapses, counts: Floats, n_targets: int) -> Floats:
+    """Sum the potentials that spike counts (n_source,) bring to each target, in float64."""
+    if isinstance(synapses, SparseSynapses):
+        sent = np.repeat(counts, np.diff(synapses.indptr)) * synapses.weights
+        return np.bincount(synapses.indices, sent, n_targets).astype(np.float64)
+    total = np.zeros(n_targets)
+    _, channels, length = synapses.weights.shape
+    positions = len(synapses.indptr) - 1
+    reached = synapses.rows >= 0
+    grid = np.bincount(synapses.rows[reached], counts[reached], positions * channels)
+    grid = grid.reshape(positions, synapses.groups, channels // synapses.groups)
+    position = np.repeat(np.arange(positions), np.diff(synapses.indptr))
+    for tap, kernel in enumerate(synapses.weights.astype(np.float64)):
+        runs = synapses.tap == tap
+        grouped = kernel.reshape(synapses.groups, -1, length)
+        sent = np.einsum("pgc,gcl->pgl", grid[position[runs]], grouped, optimize=True)
+        targets = synapses.start[runs][:, None] + np.arange(synapses.groups * length)
+        total += np.bincount(targets.ravel(), sent.ravel(), n_targets)
+    return total
+
+
+class LayeredRun:
+    """Run one sample: potentials and counts of all neurons, one population after another."""
+
+    def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
+        self.network, self.options, self.stimulus = network, options, stimulus
+        v_init = np.concatenate([p.v_init for p in network.populations]).astype(np.float64)
+        self.potentials = v_init + options.steps * stimulus.current.astype(np.float64)
+        self.counts = np.zeros(len(self.potentials))  # signed where the input is
+        self.synaptic_operations = self.events = 0
+
+    def span(self, rank: int) -> slice:
+        return slice(self.network.offsets[rank], self.network.offsets[rank + 1])
+
+    def run(self) -> SampleRun:
+        spikes = [self._fire(rank) for rank in range(len(self.network.populations))]
+        spike_counts = np.array([len(ticks) for ticks, _, _ in spikes])
+        kept = [rank for rank, keep in enumerate(self.options.record) if keep]
+        ticks, neurons, signs = (
+            np.concatenate([spikes[rank][column] for rank in kept] or [np.zeros(0)])
+            for column in range(3)
+        )
+        populations = np.repeat(kept, spike_counts[kept]) if kept else np.zeros(0)
+        order = np.argsort(ticks, kind="stable")
+        decided = layered_steps(self.network, self.options.steps)
+        return SampleRun(
+            np.array([self._decision()]),
+            decided,
+            decided,
+            NEVER,
+            spike_counts,
+            self.synaptic_operations,
+            self.events,
+            0,
+            self.potentials.astype(self.network.dtype),
+            ticks[order].astype(np.int64),
+            populations[order].astype(np.int16),
+            neurons[order].astype(np.int32),
+            signs[order].astype(np.int8),
+            np.zeros((0, 0), self.network.dtype),
+        )
+
+    def _fire(self, rank: int) -> tuple[Floats, Floats, Floats]:
+        """Take the input of a population, fire it; return its spikes' steps, neurons, signs."""
+        population, span = self.network.populations[rank], self.span(rank)
+        if population.neuron == "input":
+            stimulus = self.stimulus
+            np.add.at(self.counts, stimulus.neurons, stimulus.signs)
+            return (
+                stimulus.ticks.astype(np.float64),
+                stimulus.neurons.astype(np.float64),
+                stimulus.signs.astype(np.float64),
+            )
+        self._receive(rank)
+        if not population.fires:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        steps, theta = self.options.steps, population.theta.astype(np.float64)
+        n = np.clip(np.floor(self.potentials[span] / theta), 0, steps)
+        self.potentials[span] -= n * theta
+        self.counts[span] = n
+        neurons = np.repeat(np.arange(population.size), n.astype(np.int64))
+        nth = np.arange(len(neurons)) - np.repeat(np.cumsum(n) - n, n.astype(np.int64)) + 1
+        ticks = depth_of(self.network)[rank] * steps + np.ceil(nth * steps / n[neurons])
+        return ticks, neurons.astype(np.float64), np.ones(len(neurons))
+
+    def _receive(self, rank: int) -> None:
+        span = self.span(rank)
+        for projection in self.network.projections:
+            if projection.target == rank:
+                sent = self.counts[self.span(projection.source)]
+                n_targets = span.stop - span.start
+                self.potentials[span] += transmit(projection.synapses, sent, n_targets)
+                self.events += int(np.abs(sent).sum())
+                self.synaptic_operations += int(np.abs(sent) @ projection.synapses.fan_out())
+
+    def _decision(self) -> int:
+        output = self.network.populations[-1]
+        values = self.counts if output.fires else self.potentials
+        return int(np.argmax(values[self.span(output.rank)]))

@@ -1,0 +1,204 @@
+"""Network: the populations and projections that an engine runs, as flat arrays.
+
+Engines number a population's neurons in (h, w, c) order, channels last, so that a spike's
+synapses onto one position lie side by side; `Population.row_major` translates to the order of
+files and traces. Everything here is in the engine's precision, rounded once from float64.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.ir.graph import Readout
+from thresher.ir.linear_map import LinearMap, Shape
+
+Reals = NDArray[np.floating]
+Ints = NDArray[np.int64]
+
+
+def engine_order(shape: Shape) -> Ints:
+    """Return the row-major index of each neuron of a population, in the engines' order."""
+    index = np.arange(prod(shape))
+    return index.reshape(shape[0], -1).T.ravel() if len(shape) > 1 else index
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The neurons of one node; arrays (n,) in the engines' order.
+
+    `neuron` names the model; "input" is a population that an encoder drives, "readout" one that
+    integrates and never fires (its theta is infinite). `current` is bias + shift per step,
+    float64; a sample's analog input is added before the sum is rounded.
+    """
+
+    name: str
+    shape: Shape
+    rank: int
+    neuron: str
+    theta: Reals
+    v_init: Reals
+    current: NDArray[np.float64]
+    hard_reset: bool
+    v_reset: float
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def fires(self) -> bool:
+        return self.neuron != "readout"
+
+    @cached_property
+    def row_major(self) -> Ints:
+        """The row-major index of each neuron."""
+        return engine_order(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSynapses:
+    """Synapses with shared weights (conv, dense), as runs of neighbouring targets.
+
+    Source neuron j uses row `rows[j]` (-1: it reaches nothing) = position * n_channels + channel.
+    Entry e of the position's `indptr` range is one run: it adds `weights[tap[e], channel]` to the
+    `run_length` targets from `start[e] + group * run_length` on, where group is the channel's.
+    A position's runs ascend in `start`.
+    """
+
+    rows: NDArray[np.int32]
+    indptr: NDArray[np.int32]
+    start: NDArray[np.int32]
+    tap: NDArray[np.int32]
+    weights: Reals
+    """(taps, channels, run length)"""
+    groups: int
+
+    def of(self, neuron: int) -> tuple[Ints, Reals]:
+        """Return the targets of one source neuron, ascending, and the weights onto them."""
+        row = int(self.rows[neuron])
+        n_channels, length = self.weights.shape[1:]
+        if row < 0:
+            return np.zeros(0, np.int64), self.weights[:0, 0, 0]
+        position, channel = divmod(row, n_channels)
+        runs = slice(self.indptr[position], self.indptr[position + 1])
+        group = channel // (n_channels // self.groups)
+        targets = self.start[runs, None].astype(np.int64) + group * length + np.arange(length)
+        return targets.ravel(), self.weights[self.tap[runs], channel].ravel()
+
+    def fan_out(self) -> Ints:
+        """Count the targets of each source neuron."""
+        runs = np.diff(self.indptr)[self.rows // self.weights.shape[1]]
+        return np.where(self.rows >= 0, runs.astype(np.int64) * self.weights.shape[2], 0)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseSynapses:
+    """Synapses listed one by one (identity, sparse): CSR by source neuron, targets ascending."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: Reals
+
+    def of(self, neuron: int) -> tuple[Ints, Reals]:
+        """Return the targets of one source neuron, ascending, and the weights onto them."""
+        entries = slice(self.indptr[neuron], self.indptr[neuron + 1])
+        return self.indices[entries].astype(np.int64), self.weights[entries]
+
+    def fan_out(self) -> Ints:
+        """Count the targets of each source neuron."""
+        return np.diff(self.indptr).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """All synapses from one population to another; a spike arrives `delay` ticks after it left.
+
+    Weights are post-synaptic potentials: the source's theta is in them. `kind` is "conv",
+    "dense", "sparse" or "identity".
+    """
+
+    source: int
+    target: int
+    kind: str
+    synapses: RunSynapses | SparseSynapses
+    delay: int
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Populations in rank order, the readout last, and one projection per connected pair.
+
+    `analog` maps the preprocessed image to the constant current of the populations that it feeds.
+    """
+
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    analog: tuple[tuple[int, LinearMap], ...]
+    readout: Readout
+    dtype: np.dtype[np.floating]
+    dense_macs: int
+    input_macs: int
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """Where each population's neurons begin in arrays over all neurons; one more at the end."""
+        return np.concatenate([[0], np.cumsum([p.size for p in self.populations])])
+
+    @property
+    def spiking(self) -> tuple[Population, ...]:
+        """The populations that fire, in rank order."""
+        return tuple(p for p in self.populations if p.fires)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of synapses and neurons."""
+        arrays = [a for p in self.projections for a in vars(p.synapses).values()]
+        arrays += [a for p in self.populations for a in (p.theta, p.v_init, p.current)]
+        return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+
+    def check(self) -> None:
+        """Raise ValueError where an invariant that the kernels rely on does not hold."""
+        for rank, population in enumerate(self.populations):
+            _expect(population.rank == rank, f"'{population.name}' is not at its rank")
+            for values in (population.theta, population.v_init, population.current):
+                _expect(values.shape == (population.size,), f"'{population.name}' has a wrong size")
+            _expect(bool((population.theta > 0).all()), f"'{population.name}' has theta <= 0")
+        pairs = [(p.source, p.target) for p in self.projections]
+        _expect(len(set(pairs)) == len(pairs), "two projections join one pair")
+        for projection in self.projections:
+            _check_projection(projection, self)
+
+
+def _check_projection(projection: Projection, network: Network) -> None:
+    source, target = (
+        network.populations[projection.source],
+        network.populations[projection.target],
+    )
+    where = f"projection '{source.name}' -> '{target.name}'"
+    back = projection.source >= projection.target
+    _expect(projection.delay >= int(back), f"{where}: delay {projection.delay} goes back in time")
+    _expect(source.fires, f"{where}: the readout sends no spikes")
+    synapses = projection.synapses
+    _expect(synapses.weights.dtype == network.dtype, f"{where}: weights are of another precision")
+    _expect(bool(np.isfinite(synapses.weights).all()), f"{where}: weights overflow the precision")
+    if isinstance(synapses, SparseSynapses):
+        _expect(len(synapses.indptr) == source.size + 1, f"{where}: indptr has a wrong length")
+        _expect_within(synapses.indices, target.size, where)
+        return
+    taps, channels, length = synapses.weights.shape
+    _expect(len(synapses.rows) == source.size, f"{where}: rows has a wrong length")
+    _expect_within(synapses.rows + 1, (len(synapses.indptr) - 1) * channels + 1, where)
+    _expect_within(synapses.start, target.size - length * synapses.groups + 1, where)
+    _expect_within(synapses.tap, taps, where)
+
+
+def _expect_within(indices: NDArray[np.integer], end: int, where: str) -> None:
+    _expect(not indices.size or (indices.min() >= 0 and indices.max() < end), f"{where}: bad index")
+
+
+def _expect(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)

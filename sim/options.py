@@ -1,0 +1,114 @@
+"""The options of a simulation, checked: what each schedule takes, and the defaults."""
+
+from typing import Any
+
+from thresher.errors import SimulationError
+from thresher.ir.fields import is_integer
+from thresher.ir.graph import Graph
+from thresher.sim.contract import ENGINES
+from thresher.sim.encoders import ENCODERS
+from thresher.sim.network import Network
+
+SCHEDULES = ("lockstep", "async", "layered")
+ARRIVALS = ("individual", "netted")
+PRECISIONS = ("float32", "float64")
+TICKS_PER_STEP = 64
+MOST_TICKS = 2**30
+
+
+def whole(name: str, value: Any, least: int, unit: str) -> int:
+    """Return a whole number, or raise SimulationError naming the option."""
+    if not is_integer(value) or value < least:
+        raise SimulationError(
+            f"{name} is {value!r}; expected a whole number of {unit}, at least {least}"
+        )
+    return int(value)
+
+
+def choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """Return a word that is one of the choices, or raise SimulationError naming the option."""
+    if value not in choices:
+        raise SimulationError(f"{name} is '{value}'; expected one of {', '.join(choices)}")
+    return value
+
+
+def steps_of(graph: Graph, steps: int | None) -> int:
+    """Return the steps asked for, or those that the graph was converted for."""
+    converted = graph.meta.get("steps")
+    if steps is None and converted is None:
+        raise SimulationError("how many steps? Give --steps T, or steps=T")
+    return whole("steps", converted if steps is None else steps, 1, "steps")
+
+
+def timing(
+    schedule: str,
+    ticks_per_step: int | None,
+    refractory: int | None,
+    arrivals: str | None,
+    delay: int | None,
+) -> tuple[int, int, str, int]:
+    """Return (ticks per step, refractory, arrivals, delay) as the schedule takes them.
+
+    Raises
+    ------
+    SimulationError
+        Where a value is out of range, or given for a schedule in which it has no meaning.
+    """
+    choice("schedule", schedule, SCHEDULES)
+    delay_ticks = whole("delay", 0 if delay is None else delay, 0, "ticks (steps in lockstep)")
+    if schedule == "async":
+        ticks = TICKS_PER_STEP if ticks_per_step is None else ticks_per_step
+        ticks = whole("ticks per step", ticks, 1, "ticks")
+        rest = ticks - 1 if refractory is None else refractory
+        rest = whole("refractory", rest, 0, "ticks")
+        return ticks, rest, choice("arrivals", arrivals or "individual", ARRIVALS), delay_ticks
+    _refuse(schedule, "ticks per step", ticks_per_step not in (None, 1))
+    _refuse(schedule, "refractory", refractory is not None)
+    _refuse(schedule, "arrivals", arrivals is not None)
+    if schedule == "layered":
+        _refuse(schedule, "delay", delay_ticks > 0)
+    return 1, 0, "netted", delay_ticks
+
+
+def expect_layered(network: Network) -> None:
+    """Raise SimulationError where a network has something that `layered` cannot mean."""
+    for population in network.spiking:
+        if population.hard_reset:
+            raise SimulationError(
+                f"schedule 'layered' counts what soft reset keeps; node '{population.name}' has "
+                "hard reset. Convert with soft reset, or take lockstep or async"
+            )
+    for projection in network.projections:
+        if projection.delay:
+            target = network.populations[projection.target].name
+            raise SimulationError(
+                f"schedule 'layered' knows no delays; the projection onto '{target}' has "
+                f"{projection.delay}. Take lockstep or async"
+            )
+    if network.readout.t_start:
+        raise SimulationError("schedule 'layered' decides once, at the end; t_start must be 0")
+
+
+def expect_duration(steps: int, ticks_per_step: int) -> None:
+    """Raise SimulationError where a run has more ticks than the engines count."""
+    if steps * ticks_per_step > MOST_TICKS:
+        raise SimulationError(
+            f"{steps} steps of {ticks_per_step} ticks are {steps * ticks_per_step:,} ticks; at "
+            f"most {MOST_TICKS:,} are supported"
+        )
+
+
+def expect_names(encoder: str, engine: str, precision: str) -> None:
+    """Raise SimulationError for an unknown encoder, engine or precision."""
+    ENCODERS.get(encoder)
+    if engine != "auto":
+        ENGINES.get(engine)
+    choice("precision", precision, PRECISIONS)
+
+
+def _refuse(schedule: str, name: str, given: bool) -> None:
+    if given:
+        raise SimulationError(
+            f"{name} has no meaning in schedule '{schedule}'; leave it out, or take "
+            "--schedule async"
+        )

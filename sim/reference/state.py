@@ -1,0 +1,88 @@
+"""What both reference schedules keep while they run a sample."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from thresher.sim.contract import Options, SampleRun, Stimulus
+from thresher.sim.decision import Decision
+from thresher.sim.network import Ints, Network, Projection, Reals
+from thresher.sim.neurons import NEURONS, Neuron
+
+
+class State:
+    """Potentials, counters and the trace of one sample."""
+
+    def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
+        self.network = network
+        self.options = options
+        bounds = list(zip(network.offsets[:-1], network.offsets[1:], strict=True))
+        self.current = [stimulus.current[a:b] for a, b in bounds]
+        self.u = [population.v_init.copy() for population in network.populations]
+        self.neurons: list[Neuron | None] = [
+            NEURONS.get(p.neuron) if p.neuron in NEURONS else None for p in network.populations
+        ]
+        self.outgoing: list[list[Projection]] = [[] for _ in network.populations]
+        self.incoming: list[list[Projection]] = [[] for _ in network.populations]
+        for projection in network.projections:
+            self.outgoing[projection.source].append(projection)
+            self.incoming[projection.target].append(projection)
+        self.stimulus = stimulus
+        self.decision = Decision(network, options)
+        self.output_counts = np.zeros(network.populations[-1].size)
+        self.spike_counts = np.zeros(len(network.populations), np.int64)
+        self.synaptic_operations = self.events = self.pending = self.peak_queue = 0
+        self.trace: list[tuple[int, int, int, int]] = []
+        self.watched: list[list[float]] = []
+
+    def input_spikes(self, tick: int) -> Iterator[tuple[int, int]]:
+        """Yield the encoder's (neuron, sign) at a tick, in index order."""
+        first, last = np.searchsorted(self.stimulus.ticks, [tick, tick + 1])
+        for entry in range(first, last):
+            yield int(self.stimulus.neurons[entry]), int(self.stimulus.signs[entry])
+
+    def deliver(self, projection: Projection, neuron: int, sign: int, tick: int, to: Reals) -> Ints:
+        """Add one spike's potentials to its targets in `to`, and return the targets."""
+        targets, weights = projection.synapses.of(neuron)
+        to[targets] += sign * weights
+        self.synaptic_operations += len(targets)
+        if projection.target == len(self.u) - 1 and not self.network.populations[-1].fires:
+            self.decision.saw_evidence(tick)
+        return targets
+
+    def count_spike(self, tick: int, population: int, neuron: int, sign: int) -> None:
+        """Count one spike, and keep it where it is to be recorded."""
+        self.spike_counts[population] += 1
+        if self.options.record[population]:
+            self.trace.append((tick, population, neuron, sign))
+        if population == len(self.u) - 1:
+            self.output_counts[neuron] += sign
+            self.decision.saw_evidence(tick)
+
+    def close_tick(self, tick: int, potentials: list[np.ndarray]) -> None:
+        """Let the decision and the watched neurons see the potentials after a tick."""
+        fires = self.network.populations[-1].fires
+        self.decision.observe(tick, self.output_counts if fires else potentials[-1])
+        if self.options.watch:
+            self.watched.append(list(np.concatenate(potentials)[list(self.options.watch)]))
+
+    def result(self, potentials: list[np.ndarray]) -> SampleRun:
+        """Gather what was measured."""
+        columns = np.array(self.trace, np.int64).reshape(-1, 4).T
+        watched = np.array(self.watched, self.network.dtype)
+        return SampleRun(
+            self.decision.predictions,
+            self.decision.first_evidence,
+            self.decision.settled,
+            self.decision.confident,
+            self.spike_counts,
+            self.synaptic_operations,
+            self.events,
+            self.peak_queue,
+            np.concatenate(potentials),
+            columns[0],
+            columns[1].astype(np.int16),
+            columns[2].astype(np.int32),
+            columns[3].astype(np.int8),
+            watched.reshape(len(self.watched), len(self.options.watch)),
+        )

@@ -1,0 +1,334 @@
+"""Simulate a converted graph on images: options checked once, samples run in threads."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import DataError, SimulationError
+from thresher.ir.graph import Graph
+from thresher.ir.images import prepare
+from thresher.ir.tensor import Tensor
+from thresher.sim import options as checks
+from thresher.sim.compile import compile_graph
+from thresher.sim.compiled import compiled_available
+from thresher.sim.contract import ENGINES, NEVER, Options, Run, SampleRun
+from thresher.sim.encoders import ENCODERS
+from thresher.sim.layered import layered_steps, prepare_layered
+from thresher.sim.network import Network
+from thresher.sim.neurons import NEURONS
+from thresher.sim.recording import Recording, Selection, expect_memory, select
+from thresher.sim.result import Latency, Result, Settings, package_version
+from thresher.sim.stimulus import Stimuli, expect_threshold
+from thresher.sim.trace import Trace
+
+Progress = Callable[[int, int], None]
+DTYPES: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
+BLOCK = 256
+"""Samples preprocessed and queued at a time."""
+
+
+def simulate(
+    graph: Graph,
+    x: NDArray[np.generic],
+    y: NDArray[np.integer] | None = None,
+    *,
+    steps: int | None = None,
+    schedule: str = "lockstep",
+    ticks_per_step: int | None = None,
+    delay: int | None = None,
+    refractory: int | None = None,
+    arrivals: str | None = None,
+    readout: str | None = None,
+    t_start: int | None = None,
+    encoder: str = "constant",
+    precision: str = "float32",
+    engine: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    offset: int = 0,
+    confidence: float = 0.9,
+    record: str | Sequence[str] = "none",
+    record_samples: tuple[int, int] | None = None,
+    membranes: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run the spiking network on raw images x (N, *shape), with labels y (N,) where known.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Steps T; by default those that the graph was converted for.
+    schedule : {"lockstep", "async", "layered"}
+        Every neuron once a step; individual spikes without a barrier; population by population.
+    ticks_per_step, delay, refractory, arrivals : optional
+        Ticks a step (async, 64); ticks that a spike travels where its projection sets none (0;
+        steps in lockstep); ticks after a spike in which a neuron is barred (async,
+        ticks_per_step - 1); "individual" or "netted" arrivals (async).
+    readout, t_start : optional
+        Override the graph's readout ("membrane" or "spikes") and the step that it counts from.
+    encoder : {"constant", "regular", "poisson"}
+    engine : {"auto", "cython", "reference"}
+    threads : int, optional
+        Samples run side by side; by default one a processor. Results do not depend on it.
+    seed, offset : int
+        Draws depend on (seed, position), where x[0] has position `offset` in its file.
+    confidence : float
+        Margin (softmax of the best class less the next) whose time `latency.confident` gives.
+    record : "none", "spikes" or names of nodes
+        Whose spikes the trace holds.
+    record_samples : (start, stop), optional
+        Indices into x of the samples to record; all by default.
+    membranes : dict of node to neurons, optional
+        Neurons (row-major) whose potential is kept at every tick.
+    progress : callable, optional
+        Called with (samples done, samples in all).
+
+    Raises
+    ------
+    SimulationError
+        Where the graph is not converted, or the options do not fit it or each other.
+    DataError
+        Where images or labels do not fit the graph.
+    """
+    n_steps = checks.steps_of(graph, steps)
+    ticks, rest, arriving, delay_ticks = checks.timing(
+        schedule, ticks_per_step, refractory, arrivals, delay
+    )
+    checks.expect_duration(n_steps, ticks)
+    checks.expect_names(encoder, engine, precision)
+    _warn_other_steps(graph, n_steps)
+    spiking_input = ENCODERS.get(encoder).spikes
+    if spiking_input:
+        expect_threshold(graph, encoder)
+    wanted = graph.readout
+    if readout is not None:
+        wanted = replace(wanted, kind=checks.choice("readout", readout, ("membrane", "spikes")))
+    if t_start is not None:
+        wanted = replace(wanted, t_start=checks.whole("t_start", t_start, 0, "steps"))
+    if wanted.t_start >= n_steps:
+        raise SimulationError(
+            f"t_start is {wanted.t_start}; expected less than the {n_steps} steps"
+        )
+    network = compile_graph(
+        graph,
+        readout=wanted,
+        spiking_input=spiking_input,
+        delay=delay_ticks,
+        dtype=DTYPES[precision],
+    )
+    labels = _check_labels(graph, network, x, y)
+    selection = select(
+        network, graph, record, _sample_range(record_samples, len(x)), membranes or {}
+    )
+    options = Options(
+        schedule,
+        n_steps,
+        ticks,
+        rest,
+        arriving == "netted",
+        confidence,
+        selection.record,
+        selection.watch,
+    )
+    name = _choose_engine(network, engine)
+    run = _prepare(network, options, name)
+    stimuli = Stimuli(graph, network, ENCODERS.get(encoder), n_steps, ticks, seed)
+    settings = Settings(
+        schedule,
+        n_steps,
+        ticks,
+        rest,
+        delay_ticks,
+        arriving,
+        encoder,
+        wanted.kind,
+        wanted.t_start,
+        name,
+        precision,
+        seed,
+    )
+
+    def run_one(index: int, image: NDArray[np.floating]) -> tuple[SampleRun, int]:
+        stimulus, clipped = stimuli.of(image, offset + index)
+        return run(stimulus), clipped
+
+    recording = Recording(network, selection)
+    gathered = Gathered()
+    started = time.perf_counter()
+    for index, (sample, clipped) in enumerate(
+        _run_all(graph, x, run_one, _n_threads(threads), options, selection)
+    ):
+        gathered.add(sample, clipped)
+        if index in selection.samples:
+            recording.add(offset + index, sample)
+        if progress is not None:
+            progress(index + 1, len(x))
+    seconds = time.perf_counter() - started
+    trace_steps = layered_steps(network, n_steps) if schedule == "layered" else n_steps
+    provenance = {"graph": graph.name, "thresher_version": package_version(), **vars(settings)}
+    trace = recording.trace(trace_steps, ticks, provenance)
+    return gathered.result(network, settings, labels, seconds, trace)
+
+
+class Gathered:
+    """The measures of the samples run so far."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[NDArray[np.int64], ...]] = []
+        self.scalars: list[tuple[int, ...]] = []
+
+    def add(self, run: SampleRun, clipped: int) -> None:
+        self.runs.append((run.predictions, run.spike_counts))
+        self.scalars.append(
+            (
+                run.first_evidence,
+                run.settled,
+                run.confident,
+                run.synaptic_operations,
+                run.events,
+                run.peak_queue,
+                clipped,
+            )
+        )
+
+    def result(
+        self,
+        network: Network,
+        settings: Settings,
+        labels: NDArray[np.int64] | None,
+        seconds: float,
+        trace: Trace,
+    ) -> Result:
+        predictions, counts = (np.array(column) for column in zip(*self.runs, strict=True))
+        first, settled, confident, operations, events, peak, clipped = np.array(self.scalars).T
+        per_step = settings.ticks_per_step
+        latency = Latency(*(_in_steps(times, per_step) for times in (first, settled, confident)))
+        spiking = network.spiking
+        return Result(
+            settings,
+            labels,
+            predictions,
+            latency,
+            {p.name: counts[:, p.rank] for p in spiking},
+            operations,
+            events,
+            peak,
+            clipped,
+            {p.name: p.size for p in spiking},
+            network.dense_macs,
+            network.input_macs * settings.steps,
+            seconds,
+            trace,
+        )
+
+
+def _in_steps(ticks: NDArray[np.int64], ticks_per_step: int) -> NDArray[np.float64]:
+    return np.where(ticks == NEVER, np.nan, ticks / ticks_per_step)
+
+
+def _run_all(
+    graph: Graph,
+    x: NDArray[np.generic],
+    run_one: Callable[[int, NDArray[np.floating]], tuple[SampleRun, int]],
+    threads: int,
+    options: Options,
+    selection: Selection,
+) -> Iterator[tuple[SampleRun, int]]:
+    """Yield every sample's run in order, after asking whether memory will hold the recording."""
+    recorded = len(selection.samples)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for start in range(0, len(x), BLOCK):
+            images = prepare(graph, x[start : start + BLOCK])
+            first = 0
+            if not start:
+                run = run_one(0, images[0])
+                expect_memory(
+                    len(run[0].ticks) * recorded,
+                    run[0].watched.size * recorded,
+                    run[0].watched.itemsize,
+                )
+                yield run
+                first = 1
+            yield from pool.map(run_one, range(start + first, start + len(images)), images[first:])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare(network: Network, options: Options, engine: str) -> Run:
+    if options.schedule == "layered":
+        checks.expect_layered(network)
+        return prepare_layered(network, options)
+    return ENGINES.get(engine).prepare(network, options)
+
+
+def _choose_engine(network: Network, engine: str) -> str:
+    """Return the engine's name; "auto" takes the compiled one where it can run the network."""
+    if engine != "auto":
+        return engine
+    models = [NEURONS.get(p.neuron) for p in network.spiking if p.neuron != "input"]
+    compiled = compiled_available()[0] and all(model.has_kernel for model in models)
+    return "cython" if compiled else "reference"
+
+
+def _check_labels(
+    graph: Graph, network: Network, x: NDArray[np.generic], y: NDArray[np.integer] | None
+) -> NDArray[np.int64] | None:
+    if not len(x):
+        raise DataError("there are no images to simulate; expected at least one")
+    if y is None:
+        return None
+    labels = np.asarray(y)
+    if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"the labels are {labels.dtype} of shape {list(labels.shape)}; expected one whole "
+            f"number for each of the {len(x)} images"
+        )
+    classes = network.populations[-1].size
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        raise DataError(
+            f"label {outside[0]} is {labels[outside[0]]}; '{graph.outputs[0]}' has classes "
+            f"0..{classes - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _sample_range(samples: tuple[int, int] | None, n: int) -> range:
+    if samples is None:
+        return range(n)
+    start, stop = samples
+    if not 0 <= start < stop <= n:
+        raise SimulationError(
+            f"record_samples is {start}:{stop}; expected START:STOP with 0 <= START < STOP <= {n}"
+        )
+    return range(start, stop)
+
+
+def _n_threads(threads: int | None) -> int:
+    if threads is None:
+        return os.cpu_count() or 1
+    return checks.whole("threads", threads, 1, "threads")
+
+
+def _warn_other_steps(graph: Graph, steps: int) -> None:
+    """Warn where a shift was made for another number of steps than are run."""
+    converted = graph.meta.get("steps")
+    shifted = any(
+        node.spiking is not None
+        and (isinstance(node.spiking.shift, Tensor) or node.spiking.shift != 0)
+        for node in graph.nodes
+    )
+    if shifted and converted is not None and converted != steps:
+        warnings.warn(
+            f"the graph's shift was made for {converted} steps and {steps} are run: the shift "
+            "theta / (2 T) no longer fits; convert with --steps "
+            f"{steps}, or with recipe 'default', whose initial potential fits any number",
+            stacklevel=3,
+        )
