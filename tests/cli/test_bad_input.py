@@ -163,7 +163,7 @@ CASES = [
     Case("over the spec", CONVERT.replace("out.yaml", "tiny.yaml"), nothing, "'--output'.*what is"),
     Case("over the data", SIMULATE.replace("out.npz", "data.npz"), nothing, "'--trace'.*what is"),
     # the usage
-    Case("unknown command", "simulat tiny.yaml", nothing, "'simulat'.*'simulate'"),
+    Case("unknown command", "simulat tiny.yaml", nothing, "no such command 'simulat'"),
     Case("unknown option", EVALUATE + " --ofset 1", nothing, "--ofset.*--offset"),
     Case("missing option", "evaluate tiny.yaml", nothing, "'--data'"),
     Case("missing argument", "validate", nothing, "'SPEC'"),

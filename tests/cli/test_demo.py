@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thresher import ir
+from thresher import ir, sim
 from thresher.cli import main
 
 
@@ -38,6 +38,15 @@ def test_demo_writes_a_converted_spec_with_measures_and_traces(demo: tuple[Path,
         assert measures["samples"] == 500
         with np.load(folder / f"{schedule}.npz", allow_pickle=False) as trace:
             assert np.unique(trace["sample"]).tolist() == list(range(10))
+
+
+def test_demo_without_kernels_takes_few_images_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "compiled_available", lambda: (False, "no compiler"))
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    assert "the kernels are not compiled (no compiler): 4 images only" in capsys.readouterr().out
+    assert json.loads((tmp_path / "async.json").read_text())["samples"] == 4
 
 
 def test_demo_loses_little_accuracy_in_lockstep(demo: tuple[Path, str]) -> None:

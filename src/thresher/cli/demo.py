@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from thresher import converters, datasets, digits, ir
+from thresher import converters, datasets, digits, ir, sim
 from thresher.cli.ann import ann_logits
 from thresher.cli.comparison import Measures, measures_of, simulate_beside
 from thresher.cli.convert import print_account
@@ -17,8 +17,10 @@ from thresher.cli.summary import latency
 STEPS = 16
 SCHEDULES = {"lockstep": None, "async": 16}
 """Ticks a step, by schedule."""
-TRACED = (0, 10)
+TRACED = 10
 """Samples whose spikes are written: enough to plot, few enough to keep."""
+UNCOMPILED = 4
+"""Samples that the reference engine gets through in seconds."""
 
 
 def demo(
@@ -30,7 +32,10 @@ def demo(
     check_new_folder(output, "--output")
     ann = ir.load(digits.cnn_spec())
     training = datasets.load("digits", part="train")
-    test = datasets.load("digits")
+    compiled, reason = sim.compiled_available()
+    if not compiled:
+        print(f"the kernels are not compiled ({reason}): {UNCOMPILED} images only, slowly")
+    test = datasets.load("digits", limit=None if compiled else UNCOMPILED)
     print(f"'{ann.name}' for {len(test)} images of handwritten digits becomes spiking:")
     snn = converters.convert(ann, "default", calibration=training.x, steps=STEPS)
     print_account(snn)
@@ -45,12 +50,18 @@ def demo(
             schedule=schedule,
             ticks_per_step=ticks,
             record="spikes",
-            record_samples=TRACED,
+            record_samples=(0, min(TRACED, len(test))),
         )
         for schedule, ticks in SCHEDULES.items()
     }
     _print_side_by_side({schedule: result.metrics() for schedule, result in runs.items()})
     print()
+    spec = _write(output, snn, runs)
+    _print_next(spec)
+
+
+def _write(output: Path, snn: ir.Graph, runs: dict[str, sim.Result]) -> Path:
+    """Write the spec, each run's measures and its trace; return the spec's path."""
     output.mkdir(parents=True, exist_ok=True)
     spec = output / "digits.snn.yaml"
     ir.save(snn, spec)
@@ -61,7 +72,7 @@ def demo(
         result.trace.save(trace)
         written += [metrics, trace]
     print(f"wrote {', '.join(str(path) for path in written)}")
-    _print_next(spec)
+    return spec
 
 
 def _print_side_by_side(runs: dict[str, Measures]) -> None:
