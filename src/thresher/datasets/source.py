@@ -45,7 +45,9 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (*damaged, gzip.BadGzipFile, RuntimeError) as error:
-        raise DataError(f"{path}: damaged, cut off or of another kind ({error}); {EXPECTED}") from error
+        raise DataError(
+            f"{path}: damaged, cut off or of another kind ({error}); {EXPECTED}"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
