@@ -125,6 +125,15 @@ def test_closed_pipe_is_quiet(folder: Path) -> None:
     process.stderr.close()
 
 
+def test_name_that_the_output_cannot_encode_is_escaped(folder: Path) -> None:
+    text = (folder / "tiny.yaml").read_text(encoding="utf-8").replace("relu1", "rélu")
+    (folder / "tiny.yaml").write_text(text, encoding="utf-8")
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    line = [*PYTHON, "inspect", "tiny.yaml"]
+    done = subprocess.run(line, env=environment, capture_output=True, check=True)
+    assert b"r\\xe9lu" in done.stdout
+
+
 def test_module_runs_as_the_command_does() -> None:
     done = subprocess.run([*PYTHON, "schema"], env=ENVIRONMENT, capture_output=True, check=True)
     assert json.loads(done.stdout) == ir.schema()

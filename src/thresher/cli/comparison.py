@@ -4,10 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from thresher import sim
+from thresher.cli.ann import ann_logits
 from thresher.cli.output import progress
 from thresher.datasets import Samples
 from thresher.ir import Graph
@@ -16,16 +14,14 @@ Measures = dict[str, Any]
 """The keys of the metrics file."""
 
 
-def simulate_beside(
-    snn: Graph, samples: Samples, logits: NDArray[np.floating], **options: Any
-) -> sim.Result:
-    """Simulate, with a progress bar, and set the result beside the ANN's logits (N, classes).
+def simulate_beside_ann(snn: Graph, samples: Samples, **options: Any) -> sim.Result:
+    """Simulate, then evaluate the ANN on the same samples, both with a progress bar.
 
     `options` are those of `sim.simulate`.
     """
     with progress(f"simulating, {options['schedule']}") as report:
         result = sim.simulate(snn, samples.x, samples.y, progress=report, **options)
-    return result.with_ann(logits)
+    return result.with_ann(ann_logits(snn, samples))
 
 
 def measures_of(result: sim.Result, spec: Path) -> Measures:

@@ -65,7 +65,8 @@ def convert(
     )
     ir.save(snn, output)
     print_account(snn)
-    print(f"wrote {output}")
+    beside = f" and {output.with_suffix('.safetensors').name}" if snn.tensors else ""
+    print(f"wrote {output}{beside}")
     given = "D" if data is None else shlex.quote(data)
     chosen = "" if steps is None else f" --steps {steps}"
     print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")

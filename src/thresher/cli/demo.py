@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from thresher import converters, datasets, digits, ir, sim
-from thresher.cli.ann import ann_logits
-from thresher.cli.comparison import Measures, measures_of, simulate_beside
+from thresher.cli.comparison import Measures, measures_of, simulate_beside_ann
 from thresher.cli.convert import print_account
 from thresher.cli.output import count, percent, print_table
 from thresher.cli.paths import check_new_folder, write_json
@@ -40,12 +39,10 @@ def demo(
     snn = converters.convert(ann, "default", calibration=training.x, steps=STEPS)
     print_account(snn)
     print()
-    logits = ann_logits(ann, test)
     runs = {
-        schedule: simulate_beside(
+        schedule: simulate_beside_ann(
             snn,
             test,
-            logits,
             steps=STEPS,
             schedule=schedule,
             ticks_per_step=ticks,

@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Annotated, TextIO
 
 import typer
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [item for item in given if item != "--debug"]
+    if isinstance(sys.stdout, TextIOWrapper):  # names may hold what its encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with _warnings_as_notes():
             run = typer.main.get_command(app)

@@ -7,8 +7,8 @@ import typer
 
 from thresher import datasets, ir, sim
 from thresher.cli import options
-from thresher.cli.ann import ann_logits, check_samples
-from thresher.cli.comparison import measures_of, simulate_beside
+from thresher.cli.ann import check_samples
+from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
 from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, TICKS_PER_STEP
@@ -167,10 +167,9 @@ def simulate(
     graph = ir.load(spec)
     samples = datasets.load(data, offset=offset, limit=limit)
     check_samples(graph, samples)
-    result = simulate_beside(
+    result = simulate_beside_ann(
         graph,
         samples,
-        ann_logits(graph, samples),
         steps=steps,
         schedule=schedule,
         ticks_per_step=ticks_per_step,
