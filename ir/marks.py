@@ -153,7 +153,9 @@ def found(value: YamlValue) -> str:
     if value.size > 20:
         return f"a {'list' if isinstance(value, YamlList) else 'mapping'} of {value.size} values"
     plain = value.plain()
-    shown = "empty" if plain is None else repr(plain)
+    shown = repr(plain)
+    if isinstance(value, YamlScalar) and not isinstance(plain, str):
+        shown = value.text or "empty"
     return shown if len(shown) <= 100 else shown[:97] + "..."
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from thresher.errors import GraphError, SpecError
 from thresher.ir.fields import IntRule, TensorRule, rules_of
-from thresher.ir.graph import Graph, Input, Node
+from thresher.ir.graph import Graph, Input, Node, check_name
 from thresher.ir.marks import (
     YamlList,
     YamlMap,
@@ -43,6 +43,8 @@ def read_nodes(
                 f"{section.keys[item.name]}: node '{item.name}' bears the name of an input; give "
                 "it another"
             )
+    for name, mark in section.keys.items():
+        check_name(name, f"{mark}: ")
     known = [*(item.name for item in inputs), *sections]
     sources = {name: _read_from(name, entry, known) for name, entry in sections.items()}
     reader = _NodeReader(section, inputs, source)
@@ -72,7 +74,9 @@ class _NodeReader:
             name,
             op,
             sources,
-            None if spiking is None else self._read_spiking(name, expect_map(spiking, what)),
+            None
+            if spiking is None
+            else self._read_spiking(name, expect_map(spiking, f"{what}: spiking")),
             None if delay is None else parse_value(IntRule(0), delay, f"{what}: field 'delay'"),
             self._keys[name],
         )

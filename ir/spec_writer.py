@@ -125,7 +125,9 @@ def _node(value: object) -> yaml.Node:
         items = [_node(item) for item in value]
         return yaml.SequenceNode("tag:yaml.org,2002:seq", items, flow_style=True)
     kind, text = _scalar(value)
-    return yaml.ScalarNode(f"tag:yaml.org,2002:{kind}", text)
+    # PyYAML folds unusual line breaks outside double quotes into others
+    style = None if text.isprintable() else '"'
+    return yaml.ScalarNode(f"tag:yaml.org,2002:{kind}", text, style=style)
 
 
 def _scalar(value: object) -> tuple[str, str]:

@@ -143,7 +143,7 @@ def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
         raise SpecError(
             f"'{path}' is not a safetensors file, or is cut off or damaged: {error}"
         ) from error
-    return {name: _stored(path, name, entry) for name, entry in entries}
+    return {name: _stored(path, name, entry) for name, entry in sorted(entries)}
 
 
 def _stored(path: Path, name: str, entry: Mapping[str, Any]) -> StoredTensor:

@@ -72,7 +72,7 @@ def test_a_tensor_of_another_type_is_refused_when_used(
 def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", a=np.array([{"x": 1}], object))
     stored = open_tensors(tmp_path, "t.npz")
-    with pytest.raises(SpecError, match="tensor 'a' .* object .pickled, which is never read"):
+    with pytest.raises(SpecError, match=r"tensor 'a' .* object \(pickled, which is never read\)"):
         stored["a"].read()
 
 
@@ -167,7 +167,7 @@ def test_flipped_bytes_in_an_npz_are_found(tmp_path: Path) -> None:
 
 def test_a_safetensors_header_larger_than_its_file_is_refused(tmp_path: Path) -> None:
     write_raw(tmp_path / "t.safetensors", entry("F32", [100_000] * 3, 4), b"\0" * 4)
-    with pytest.raises(SpecError, match="damaged: .*invalid shape"):
+    with pytest.raises(SpecError, match=r"damaged: .*invalid shape"):
         open_tensors(tmp_path, "t.safetensors")
 
 
