@@ -27,6 +27,8 @@ def kernels() -> list[Extension]:
         Extension(
             f"thresher.cython_ext.{name}",
             [f"src/thresher/cython_ext/{name}.pyx"],
+            include_dirs=["src/thresher/cython_ext"],
+            depends=["src/thresher/cython_ext/loops.h"],
             extra_compile_args=["-O3", "-g0", "-ffp-contract=off"],
         )
         for name in KERNELS

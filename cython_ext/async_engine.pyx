@@ -1,8 +1,10 @@
 """The asynchronous schedule, compiled: work grows with spikes and synaptic operations.
 
-Neurons are grouped into blocks (a position's channels). A block stands in the calendar at a tick
-before which none of its neurons can cross theta by its ramp; each arrival may move that date
-forward, each look computes it anew. Dates are lower bounds, so a look may find nothing; what
+Neurons are grouped into blocks (a position's channels). A block has a date in the calendar, a
+tick before which none of its neurons can cross theta by its ramp, and each neuron a limit, which
+its u must reach before it can fire ahead of that date; so an arrival costs an addition and a
+comparison with the limit. When one is reached, or the date comes, the block is compared with theta
+and gets a new date and limits. Dates and limits are lower bounds, so a look may find nothing; what
 fires is always decided by v(k) = u + current * (k / R) >= theta itself.
 """
 
@@ -14,6 +16,10 @@ from libc.string cimport memset
 
 from thresher.cython_ext.calendar cimport (
     Bucket, Calendar, push, schedule, sort_blocks, take_out,
+)
+from thresher.cython_ext.loops cimport (
+    add_and_watch_double, add_and_watch_float, add_run_double, add_run_float, any_over_double,
+    any_over_float, nearest_double, nearest_float, set_limits_double, set_limits_float,
 )
 from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence
 from thresher.cython_ext.types cimport (
@@ -154,6 +160,7 @@ cdef struct Neurons:
     void* u                   # potential without the ramp
     void* current             # per step
     void* inverse             # ticks that the ramp takes for one unit; FAR where it never rises
+    void* limit               # what u must reach for the neuron to fire before its block's date
     const void* theta
     int32_t* allowed          # first tick at which the neuron may fire
     double* slack             # block -> ticks by which a predicted date may be late
@@ -171,12 +178,16 @@ cdef void simulate(
     cdef Bucket* bucket
     neurons.u = malloc(n * sizeof(real))
     neurons.inverse = malloc(n * sizeof(real))
+    neurons.limit = malloc(n * sizeof(real))
     neurons.allowed = <int32_t*>malloc(n * sizeof(int32_t))
     neurons.slack = <double*>calloc(run.first_block[output + 1], sizeof(double))
     neurons.current, neurons.theta = current, wiring.theta
     cdef int64_t n_output = n - wiring.offsets[output]
     cdef double* values = <double*>calloc(3 * n_output, sizeof(double))
-    if not (neurons.u and neurons.inverse and neurons.allowed and neurons.slack and values):
+    if not (
+        neurons.u and neurons.inverse and neurons.limit and neurons.allowed and neurons.slack
+        and values
+    ):
         run.failed = True
     else:
         start(wiring, run, &neurons, current, run.decision.ticks_per_step)
@@ -208,6 +219,7 @@ cdef void simulate(
             potentials[i] = (<real*>neurons.u)[i] + current[i] * ramp[run.last]
     free(neurons.u)
     free(neurons.inverse)
+    free(neurons.limit)
     free(neurons.allowed)
     free(neurons.slack)
     free(values)
@@ -227,6 +239,7 @@ cdef void start(
     for i in range(wiring.n_neurons):
         u[i] = v_init[i]
         neurons.allowed[i] = 1
+        (<real*>neurons.limit)[i] = <real>FAR
         inverse[i] = <real>FAR
         if current[i] > 0 and ticks_per_step / <double>current[i] < FAR:
             inverse[i] = <real>(ticks_per_step / <double>current[i])
@@ -311,6 +324,13 @@ cdef void fire(
     cdef const real* theta = <const real*>neurons.theta
     cdef real now = ramp[run.tick]
     cdef int64_t i
+    cdef int over
+    if real is float:
+        over = any_over_float(&u[first], &current[first], now, &theta[first], end - first)
+    else:
+        over = any_over_double(&u[first], &current[first], now, &theta[first], end - first)
+    if not over:
+        return
     for i in range(first, end):
         if u[i] + current[i] * now >= theta[i] and neurons.allowed[i] <= run.tick:
             if wiring.hard[p]:
@@ -325,37 +345,44 @@ cdef void plan(
     Wiring wiring, Run* run, Neurons* neurons, int32_t block, int64_t first, int64_t end, int p,
     real* current, const real* ramp,
 ) noexcept nogil:
-    """Put a block into the calendar at a tick before which none of these neurons can fire."""
-    cdef double ahead = nearest(
-        &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
-        &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick], run.tick,
-        end - first,
-    )
-    cdef int64_t due
-    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
-    if ahead > run.last - run.tick:
-        return
-    if ahead >= 2.0:
-        due = run.tick + <int64_t>floor(ahead)
+    """Give a block its next date, and its neurons the limits that hold until then."""
+    cdef real* u = &(<real*>neurons.u)[first]
+    cdef real* inverse = &(<real*>neurons.inverse)[first]
+    cdef real* limit = &(<real*>neurons.limit)[first]
+    cdef const real* theta = &(<const real*>neurons.theta)[first]
+    cdef int32_t* allowed = &neurons.allowed[first]
+    cdef int64_t n = end - first, due = run.last + 1
+    cdef real now = ramp[run.tick]
+    cdef double ahead
+    if real is float:
+        ahead = nearest_float(
+            u, &current[first], inverse, theta, allowed, now, <int32_t>run.tick, FAR, n
+        )
     else:
+        ahead = nearest_double(
+            u, &current[first], inverse, theta, allowed, now, <int32_t>run.tick, FAR, n
+        )
+    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
+    if ahead < 2.0:
         due = exactly(neurons, first, end, current, ramp, run.tick, run.last)
+    elif ahead <= run.last - run.tick:
+        due = run.tick + <int64_t>floor(ahead)
     if due <= run.last:
         schedule(&run.calendar, block, p, run.tick, due)
-
-
-cdef inline double nearest(
-    const real* u, const real* current, const real* inverse, const real* theta,
-    const int32_t* allowed, real now, int64_t tick, int64_t n,
-) noexcept nogil:
-    """Return the ticks until the first of n neurons crosses theta, or may fire where it is over."""
-    cdef real soonest = <real>FAR, ahead, barred
-    cdef int64_t i
-    for i in range(n):
-        ahead = (theta[i] - (u[i] + current[i] * now)) * inverse[i]
-        barred = <real>(allowed[i] - <int32_t>tick)
-        ahead = ahead if ahead > barred else barred
-        soonest = ahead if ahead < soonest else soonest
-    return soonest
+    elif run.calendar.due[block]:
+        take_out(&run.calendar, block, p)
+    if run.netted:
+        return
+    if real is float:
+        set_limits_float(
+            limit, &current[first], theta, allowed, now, ramp[due - 1], <int32_t>due, SLACK,
+            ramp[run.last], FAR, n,
+        )
+    else:
+        set_limits_double(
+            limit, &current[first], theta, allowed, now, ramp[due - 1], <int32_t>due, SLACK,
+            ramp[run.last], FAR, n,
+        )
 
 
 cdef int64_t exactly(
@@ -364,10 +391,8 @@ cdef int64_t exactly(
 ) noexcept nogil:
     """Return the first tick after `tick` at which a neuron of first..end fires by its ramp."""
     cdef real* u = <real*>neurons.u
-    cdef real* inverse = <real*>neurons.inverse
     cdef const real* theta = <const real*>neurons.theta
     cdef int64_t best = last + 1, i, low, high, middle
-    cdef real ahead
     for i in range(first, end):
         low = max(<int64_t>neurons.allowed[i], tick + 1)
         if low >= best:
@@ -455,52 +480,53 @@ cdef void add(
     real sign, int p, real* current, const real* ramp, bint compare,
 ) noexcept nogil:
     """Add a run of weights to neighbouring neurons, block by block."""
-    cdef real* u = <real*>neurons.u
-    cdef const real* theta = <const real*>neurons.theta
-    cdef int64_t size = wiring.block[p], offset = wiring.offsets[p], end, stop = first + n
+    cdef int64_t size = wiring.block[p], offset = wiring.offsets[p], begin, end, stop = first + n
     cdef int32_t block
-    cdef bint over
     if not wiring.fires[p]:
-        add_run(&u[first], weights, sign, n)
+        add_run(&(<real*>neurons.u)[first], weights, sign, n)
         return
     while first < stop:
-        block = <int32_t>(run.first_block[p] + (first - offset) // size)
-        end = min(stop, offset + (block - run.first_block[p] + 1) * size)
-        if compare:
-            over = add_and_compare(
-                &u[first], weights, sign, &current[first], ramp[run.tick], &theta[first],
-                end - first,
+        block = <int32_t>((first - offset) // size)
+        begin = offset + block * size
+        end = min(stop, begin + size)
+        block += <int32_t>run.first_block[p]
+        if not compare:
+            add_run(&(<real*>neurons.u)[first], weights, sign, end - first)
+            touch(run, block)
+        elif add_and_watch(
+            &(<real*>neurons.u)[first], weights, sign, &(<real*>neurons.limit)[first], end - first
+        ):
+            fire(wiring, run, neurons, first, end, p, current, ramp)
+            plan(
+                wiring, run, neurons, block, begin, min(begin + size, wiring.offsets[p + 1]), p,
+                current, ramp,
             )
-            if over:
-                fire(wiring, run, neurons, first, end, p, current, ramp)
-            plan(wiring, run, neurons, block, first, end, p, current, ramp)
-        else:
-            add_run(&u[first], weights, sign, end - first)
-            if not run.touched[block]:
-                run.touched[block] = True
-                run.looked[run.n_looked] = block
-                run.n_looked += 1
         weights += end - first
         first = end
 
 
+cdef inline void touch(Run* run, int32_t block) noexcept nogil:
+    """Remember a block for the comparison that follows the arrivals of this tick."""
+    if not run.touched[block]:
+        run.touched[block] = True
+        run.looked[run.n_looked] = block
+        run.n_looked += 1
+
+
 cdef inline void add_run(real* u, const real* weights, real sign, int64_t n) noexcept nogil:
-    cdef int64_t i
-    for i in range(n):
-        u[i] += sign * weights[i]
+    if real is float:
+        add_run_float(u, weights, sign, n)
+    else:
+        add_run_double(u, weights, sign, n)
 
 
-cdef inline bint add_and_compare(
-    real* u, const real* weights, real sign, const real* current, real now, const real* theta,
-    int64_t n,
+cdef inline int add_and_watch(
+    real* u, const real* weights, real sign, const real* limit, int64_t n
 ) noexcept nogil:
-    """Add, and tell whether one of the neurons is at or over theta now."""
-    cdef int64_t i
-    cdef int over = 0
-    for i in range(n):
-        u[i] += sign * weights[i]
-        over |= u[i] + current[i] * now >= theta[i]
-    return over
+    if real is float:
+        return add_and_watch_float(u, weights, sign, limit, n)
+    else:
+        return add_and_watch_double(u, weights, sign, limit, n)
 
 
 cdef void observe(

@@ -41,14 +41,14 @@ cdef inline void take_out(Calendar* calendar, int32_t block, int population) noe
 cdef inline void schedule(
     Calendar* calendar, int32_t block, int population, int64_t tick, int64_t due
 ) noexcept nogil:
-    """Make sure that a block is looked at by tick `due`; an earlier date stands."""
+    """Enter a block at tick `due`, in place of its earlier date."""
     cdef int64_t slot
     cdef int32_t first
     if due > tick + calendar.mask:
         due = tick + calendar.mask
+    if calendar.due[block] == due:
+        return
     if calendar.due[block]:
-        if calendar.due[block] <= due:
-            return
         take_out(calendar, block, population)
     slot = (due & calendar.mask) * calendar.n_populations + population
     first = calendar.head[slot]

@@ -103,15 +103,20 @@ def lay_out(network: Network) -> "Wiring":
         flags([p.neuron == "input" for p in populations]),
         flags([p.hard_reset for p in populations]),
         np.array([p.v_reset for p in populations]),
-        np.array([block_size(p) for p in populations], np.int32),
+        np.array([block_size(network, p) for p in populations], np.int32),
         np.concatenate([p.theta for p in populations]),
         np.concatenate([p.v_init for p in populations]),
         [_synapses(network, number) for number in range(len(network.projections))],
     )
 
 
-def block_size(population: Population) -> int:
-    """Return how many neurons share a predicted date: the channels of one position."""
+def block_size(network: Network, population: Population) -> int:
+    """Return how many neurons share a predicted date: the channels of one position.
+
+    A neuron that only its constant current drives has a date of its own.
+    """
+    if all(projection.target != population.rank for projection in network.projections):
+        return 1
     return population.shape[0] if len(population.shape) > 1 else min(population.size, BLOCK)
 
 

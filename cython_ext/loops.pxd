@@ -1,0 +1,24 @@
+"""The inner loops, in C; `loops.h` says what each does."""
+
+from thresher.cython_ext.types cimport int32_t, int64_t
+
+
+cdef extern from "loops.h" nogil:
+    void add_run_float(float*, const float*, float, int64_t) noexcept
+    void add_run_double(double*, const double*, double, int64_t) noexcept
+    int add_and_watch_float(float*, const float*, float, const float*, int64_t) noexcept
+    int add_and_watch_double(double*, const double*, double, const double*, int64_t) noexcept
+    int any_over_float(const float*, const float*, float, const float*, int64_t) noexcept
+    int any_over_double(const double*, const double*, double, const double*, int64_t) noexcept
+    float nearest_float(
+        const float*, const float*, const float*, const float*, const int32_t*, float, int32_t,
+        float, int64_t) noexcept
+    double nearest_double(
+        const double*, const double*, const double*, const double*, const int32_t*, double,
+        int32_t, double, int64_t) noexcept
+    void set_limits_float(
+        float*, const float*, const float*, const int32_t*, float, float, int32_t, float, float,
+        float, int64_t) noexcept
+    void set_limits_double(
+        double*, const double*, const double*, const int32_t*, double, double, int32_t, double,
+        double, double, int64_t) noexcept
