@@ -57,7 +57,8 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         raise SpecError(
-            f"'{path}' is not an npz file of plain arrays, or is cut off or damaged: {error}"
+            f"'{path}' is not an npz file of plain arrays, or is cut off or damaged: "
+            f"{str(error)[:200]}"
         ) from error
 
 

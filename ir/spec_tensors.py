@@ -21,7 +21,10 @@ from thresher.ir.marks import (
 from thresher.ir.op import Shape
 from thresher.ir.spec_fields import read_plain_fields
 from thresher.ir.tensor import Tensor
-from thresher.ir.tensors import LARGEST_TENSOR, StoredTensor, expect_size, open_tensors
+from thresher.ir.tensors import StoredTensor, expect_size, open_tensors
+
+LARGEST_DRAWN = 2**29
+"""Values that all initialisers of a spec may draw together."""
 
 
 class TensorSource:
@@ -82,10 +85,10 @@ class TensorSource:
         shape = infer_shape()
         expect_size(name, shape)
         self._n_drawn += prod(shape)
-        if not prod(shape) or self._n_drawn > LARGEST_TENSOR:
+        if not prod(shape) or self._n_drawn > LARGEST_DRAWN:
             raise SpecError(
                 f"tensor '{name}' is {list(shape)}; expected at least one value, and at most "
-                f"{LARGEST_TENSOR:,} in all tensors that are drawn"
+                f"{LARGEST_DRAWN:,} in all tensors that are drawn"
             )
         return Tensor(name, initialiser.draw(name, shape))
 

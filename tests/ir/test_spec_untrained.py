@@ -136,6 +136,15 @@ def test_a_mistake_is_named_with_its_line(
         load(path)
 
 
+def test_all_drawn_tensors_together_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thresher.ir.spec_tensors.LARGEST_DRAWN", 18 + 2 + 95)
+    message = r":13: node 'fc': tensor 'fc\.weight' is \[3, 32\]; .* at most 115 in all tensors"
+    with pytest.raises(SpecError, match=message):
+        load(write_spec(tmp_path, untrained(DRAWN)))
+
+
 def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
     text = SPEC.replace("small.safetensors", "[small.safetensors, more.npz]")
     path = write_spec(tmp_path, text)
