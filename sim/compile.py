@@ -24,8 +24,6 @@ class Inflow:
     maps: dict[str, LinearMap]
     bias: Floats | None
     delays: dict[str, int | None]
-    macs: int
-    """Multiply-accumulates of the linear nodes between the input and here."""
 
 
 def compile_graph(
@@ -64,7 +62,7 @@ def compile_graph(
     inflow = _inflow(graph, source, set(populations), spiking_input)
     ranks = {name: rank for rank, name in enumerate(populations)}
     kind = np.dtype(dtype)
-    built, projections, analog, input_macs = [], [], [], 0
+    built, projections, analog = [], [], []
     for name, rank in ranks.items():
         spiking = populations[name]
         flow = inflow.get(name)
@@ -72,7 +70,6 @@ def compile_graph(
         for origin, linear in flow.maps.items() if flow is not None else ():
             if origin == source and not spiking_input:
                 analog.append((rank, linear))
-                input_macs += flow.macs if flow is not None else 0
                 continue
             own = flow.delays[origin] if flow is not None else None
             projections.append(
@@ -80,9 +77,16 @@ def compile_graph(
                     ranks[origin], rank, *to_synapses(linear, kind), delay if own is None else own
                 )
             )
-    macs = sum(node.op.macs(*graph.in_shapes(node.name)) for node in graph)
+    macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
+    analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
     network = Network(
-        tuple(built), tuple(projections), tuple(analog), readout, kind, macs, input_macs
+        tuple(built),
+        tuple(projections),
+        tuple(analog),
+        readout,
+        kind,
+        sum(macs.values()),
+        sum(macs[name] for name in analog_nodes),
     )
     try:
         network.check()
@@ -126,24 +130,19 @@ def _populations(
 def _inflow(
     graph: Graph, source: str, populations: set[str], spiking_input: bool
 ) -> dict[str, Inflow]:
-    """Return, for each population, what feeds it."""
+    """Return, for each node, what feeds it."""
     shape = graph.shapes[source]
     start: LinearMap = identity(shape)
     if spiking_input:
         start = scaling(np.full(shape, graph.inputs[0].threshold, np.float64))
-    outflow = {source: Inflow({source: start}, None, {source: None}, 0)}
+    outflow = {source: Inflow({source: start}, None, {source: None})}
     inflow: dict[str, Inflow] = {}
     for node in graph:
         flow = _through(graph, node, [outflow[name] for name in node.inputs])
-        if node.name not in populations:
-            outflow[node.name] = flow
-            continue
-        inflow[node.name] = flow
-        if node.spiking is not None:
+        inflow[node.name] = outflow[node.name] = flow
+        if node.name in populations and node.spiking is not None:
             theta = spread(node.spiking.threshold, graph.shapes[node.name])
-            outflow[node.name] = Inflow({node.name: scaling(theta)}, None, {node.name: None}, 0)
-        else:
-            outflow[node.name] = flow  # the readout: only an output softmax reads it
+            outflow[node.name] = Inflow({node.name: scaling(theta)}, None, {node.name: None})
     return inflow
 
 
@@ -173,9 +172,8 @@ def _through(graph: Graph, node: Node, flows: list[Inflow]) -> Inflow:
             delays[origin] = own
         bias = _plus(bias, None if flow.bias is None else bare.weigh(flow.bias[None])[0])
         bias = _plus(bias, port.bias)
-    macs = node.op.macs(*graph.in_shapes(node.name)) + sum(flow.macs for flow in flows)
     maps = {origin: add_maps(parallel) for origin, parallel in by_source.items()}
-    return Inflow(maps, bias, delays, macs)
+    return Inflow(maps, bias, delays)
 
 
 def _total_delay(so_far: int | None, own: int | None) -> int | None:
