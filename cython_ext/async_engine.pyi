@@ -20,4 +20,5 @@ def run_async(
     input_signs: NDArray[int8],
     kept: NDArray[uint8],
     watch: NDArray[int64],
+    stop: NDArray[int32],
 ) -> tuple[Any, ...]: ...

@@ -61,11 +61,13 @@ def run_async(
     int64_t ticks_per_step, int64_t t_start, double confidence, int64_t evidence,
     const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, const uint8_t[::1] kept, const int64_t[::1] watch,
+    const int32_t[::1] stop,
 ):
     """Run one sample; see `sim.contract` for what goes in and comes out.
 
     `ramp` holds k / R for k = 0..ticks; `evidence` is the tick from which the readout decides
-    whatever arrives, -1 for none. Returns the fields of `SampleRun`, in its order.
+    whatever arrives, -1 for none; a 1 in `stop`, set by another thread, ends the run early.
+    Returns the fields of `SampleRun`, in its order.
     """
     cdef int64_t ticks = ramp.shape[0] - 1, n = wiring.n_neurons, i
     cdef int n_output = <int>(n - wiring.offsets[wiring.n_populations - 1])
@@ -89,8 +91,8 @@ def run_async(
             allocate(wiring, &run, n_output)
             if not run.failed:
                 simulate(
-                    wiring, &run, &current[0], &ramp[0], input_ticks, input_neurons, input_signs,
-                    &predictions_view[0], &potentials_view[0], watch, watched_view,
+                    wiring, &run, &current[0], &ramp[0], &stop[0], input_ticks, input_neurons,
+                    input_signs, &predictions_view[0], &potentials_view[0], watch, watched_view,
                 )
         if run.failed:
             raise MemoryError("the asynchronous engine ran out of memory")
@@ -167,7 +169,7 @@ cdef struct Neurons:
 
 
 cdef void simulate(
-    Wiring wiring, Run* run, real* current, const real* ramp,
+    Wiring wiring, Run* run, real* current, const real* ramp, const int32_t* stop,
     const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, int64_t* predictions, real* potentials,
     const int64_t[::1] watch, real[:, ::1] watched,
@@ -213,7 +215,7 @@ cdef void simulate(
                 watched[tick - 1, i] = (
                     (<real*>neurons.u)[watch[i]] + current[watch[i]] * ramp[tick]
                 )
-            if run.failed:
+            if run.failed or stop[0]:
                 break
         for i in range(n):
             potentials[i] = (<real*>neurons.u)[i] + current[i] * ramp[run.last]

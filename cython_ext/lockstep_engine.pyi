@@ -17,4 +17,5 @@ def run_lockstep(
     input_signs: NDArray[int8],
     kept: NDArray[uint8],
     watch: NDArray[int64],
+    stop: NDArray[int32],
 ) -> tuple[Any, ...]: ...

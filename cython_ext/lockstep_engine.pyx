@@ -33,11 +33,13 @@ def run_lockstep(
     Wiring wiring, real[::1] current, int64_t steps, int64_t t_start, double confidence,
     int64_t evidence, const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, const uint8_t[::1] kept, const int64_t[::1] watch,
+    const int32_t[::1] stop,
 ):
     """Run one sample; see `sim.contract` for what goes in and comes out.
 
-    `evidence` is the step from which the readout decides whatever arrives, -1 for none. Returns
-    the fields of `SampleRun`, in its order.
+    `evidence` is the step from which the readout decides whatever arrives, -1 for none; a 1 in
+    `stop`, set by another thread, ends the run early. Returns the fields of `SampleRun`, in its
+    order.
     """
     cdef int64_t n = wiring.n_neurons
     cdef int n_output = <int>(n - wiring.offsets[wiring.n_populations - 1])
@@ -63,8 +65,8 @@ def run_lockstep(
             raise MemoryError
         with nogil:
             simulate(
-                wiring, &run, &v[0], &current[0], steps, input_ticks, input_neurons, input_signs,
-                &predictions_view[0], watch, watched_view,
+                wiring, &run, &v[0], &current[0], steps, &stop[0], input_ticks, input_neurons,
+                input_signs, &predictions_view[0], watch, watched_view,
             )
         if run.failed:
             raise MemoryError("the lockstep engine ran out of memory")
@@ -84,7 +86,7 @@ def run_lockstep(
 
 
 cdef void simulate(
-    Wiring wiring, Run* run, real* v, real* current, int64_t steps,
+    Wiring wiring, Run* run, real* v, real* current, int64_t steps, const int32_t* stop,
     const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, int64_t* predictions, const int64_t[::1] watch,
     real[:, ::1] watched,
@@ -113,7 +115,7 @@ cdef void simulate(
         predictions[step - 1] = run.decision.chosen
         for i in range(watch.shape[0]):
             watched[step - 1, i] = v[watch[i]]
-        if run.failed:
+        if run.failed or stop[0]:
             return
 
 

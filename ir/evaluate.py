@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from thresher.errors import GraphError
 from thresher.ir.graph import Graph
 from thresher.ir.images import check_images, preprocess
+from thresher.ir.threads import map_in_threads, one_blas_thread
 
 Array = NDArray[Any]
 Hook = Callable[[str, Array], None]
@@ -31,14 +32,22 @@ def evaluate(graph: Graph, x: Array, *, hook: Hook | None = None, batch: int = 6
     Parameters
     ----------
     hook : callable, optional
-        Called with every node's name and its values (n, *shape), batch by batch.
+        Called with every node's name and its values (n, *shape), batch by batch, in order.
     batch : int
         Samples held at a time; results do not depend on it.
     """
     _, target = single_input_output(graph)
     x = check_images(graph, x)
-    parts = (x[start : start + batch] for start in range(0, len(x), batch))
-    blocks = [_evaluate_block(graph, preprocess(graph, part), hook) for part in parts]
+    parts = [x[start : start + batch] for start in range(0, len(x), batch)]
+
+    def evaluate_part(part: Array) -> Array:
+        return _evaluate_block(graph, preprocess(graph, part), hook)
+
+    if hook is None:
+        blocks = map_in_threads(evaluate_part, parts)
+    else:
+        with one_blas_thread():
+            blocks = [evaluate_part(part) for part in parts]
     return np.concatenate(blocks) if blocks else np.zeros((0, *graph.shapes[target]), np.float32)
 
 

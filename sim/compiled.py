@@ -64,6 +64,7 @@ class CompiledEngine:
                     *spikes,
                     kept,
                     watch,
+                    options.stop,
                 )
             else:
                 fields = run_async(
@@ -79,6 +80,7 @@ class CompiledEngine:
                     *spikes,
                     kept,
                     watch,
+                    options.stop,
                 )
             return SampleRun(*fields)
 

@@ -31,6 +31,8 @@ class Options:
     confidence: float = 0.9
     record: tuple[bool, ...] = ()
     watch: tuple[int, ...] = ()
+    stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32), compare=False)
+    """Set to 1 from another thread, it makes a run end early; its result means nothing then."""
 
     @property
     def ticks(self) -> int:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from thresher.errors import DataError, SimulationError
 from thresher.ir.graph import Graph
-from thresher.ir.images import prepare
+from thresher.ir.images import check_images, preprocess
 from thresher.ir.tensor import Tensor
+from thresher.ir.threads import one_blas_thread
 from thresher.sim import options as checks
 from thresher.sim.compile import compile_graph
 from thresher.sim.compiled import compiled_available
@@ -242,22 +243,23 @@ def _run_all(
 ) -> Iterator[tuple[SampleRun, int]]:
     """Yield every sample's run in order, after asking whether memory will hold the recording."""
     recorded = len(selection.samples)
+    x = check_images(graph, x)
     pool = ThreadPoolExecutor(threads)
     try:
-        for start in range(0, len(x), BLOCK):
-            images = prepare(graph, x[start : start + BLOCK])
-            first = 0
-            if not start:
-                run = run_one(0, images[0])
-                expect_memory(
-                    len(run[0].ticks) * recorded,
-                    run[0].watched.size * recorded,
-                    run[0].watched.itemsize,
-                )
-                yield run
-                first = 1
-            yield from pool.map(run_one, range(start + first, start + len(images)), images[first:])
+        with one_blas_thread():
+            for start in range(0, len(x), BLOCK):
+                images = preprocess(graph, x[start : start + BLOCK])
+                indices = range(start, start + len(images))
+                if not start:
+                    run, clipped = pool.submit(run_one, 0, images[0]).result()
+                    expect_memory(
+                        len(run.ticks) * recorded, run.watched.size * recorded, run.watched.itemsize
+                    )
+                    yield run, clipped
+                    images, indices = images[1:], indices[1:]
+                yield from pool.map(run_one, indices, images)
     finally:
+        options.stop[0] = 1  # what still runs was interrupted, and ends
         pool.shutdown(cancel_futures=True)
 
 

@@ -37,6 +37,8 @@ class AsyncRun(State):
                 else:
                     self._handle(self.queue.pop())
             self.close_tick(tick, self._potentials(tick))
+            if self.options.stop[0]:
+                break
         self.peak_queue = self.queue.peak
         return self.result(self._potentials(self.options.ticks))
 

@@ -25,6 +25,8 @@ class LockstepRun(State):
             for rank in range(len(self.u)):
                 self._advance(rank, step)
             self.close_tick(step, self.u)
+            if self.options.stop[0]:
+                break
         return self.result(self.u)
 
     def _advance(self, rank: int, step: int) -> None:
