@@ -29,6 +29,7 @@ def test_demo_shows_the_ann_beside_both_schedules(demo: tuple[Path, str]) -> Non
         assert word in out
 
 
+@pytest.mark.skipif(not sim.compiled_available()[0], reason="the kernels are not compiled")
 def test_demo_writes_a_converted_spec_with_measures_and_traces(demo: tuple[Path, str]) -> None:
     folder, _ = demo
     assert ir.load(folder / "digits.snn.yaml")["relu1"].spiking is not None
