@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import chain, fires, linear, neurons
+from networks import chain, conv, fires, linear, neurons
 from running import every_engine
 
 from thresher import Result, simulate
@@ -191,6 +191,21 @@ def test_neurons_fire_in_the_order_of_height_width_channel(engine: str) -> None:
     trace = simulated(graph, engine, np.ones((1, 2, 1, 2)), steps=1, ticks_per_step=2).trace
     np.testing.assert_array_equal(trace.neuron, [0, 2, 1, 3])  # row-major numbers
     np.testing.assert_array_equal(trace.tick, [2, 2, 2, 2])
+
+
+@every_engine
+def test_neurons_that_one_spike_lifts_fire_in_that_order_too(engine: str) -> None:
+    graph = chain(
+        (1, 3, 3),
+        ("conv", conv("conv", np.ones((2, 1, 3, 3)), padding=1)),
+        ("if", *fires()),
+        ("flat", Flatten()),
+        threshold=1.0,
+    )
+    image = np.zeros((1, 1, 3, 3))
+    image[0, 0, 1, 1] = 1.0
+    trace = simulated(graph, engine, image, **ENCODED | {"record": ["if"]}).trace
+    np.testing.assert_array_equal(trace.neuron, np.arange(18).reshape(2, 9).T.ravel())
 
 
 @every_engine

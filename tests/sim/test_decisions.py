@@ -133,6 +133,21 @@ def test_counts_in_a_delayed_window_start_at_nothing(engine: str) -> None:
 
 
 @every_engine
+def test_logits_of_a_spikes_readout_are_the_rates_in_units_of_theta(engine: str) -> None:
+    # theta 8: one class fires at steps 2, 4, ..: theta * count / t is 0, 4, 8/3, 4 against 0
+    graph = chain(
+        (1,),
+        ("out", linear("out", [[0.0], [0.0]], [4.0, 0.0])),
+        ("if", *fires(8.0)),
+        readout="spikes",
+    )
+    for confidence, step in ((0.96, 2), (0.97, np.nan)):
+        assert (np.tanh(4 / 2) >= confidence) == (step == 2)
+        result = simulated(graph, engine, steps=4, confidence=confidence)
+        np.testing.assert_array_equal(result.latency.confident, [step])
+
+
+@every_engine
 def test_an_output_with_a_threshold_may_be_read_by_its_membrane(engine: str) -> None:
     options = {"steps": 3, "readout": "membrane", "membranes": {"if": [0, 1]}}
     result = simulated(spiking_output(0.5), engine, **options)
@@ -170,7 +185,7 @@ def test_predictions_in_async_are_taken_at_the_end_of_each_step(engine: str) -> 
 def test_layered_decides_once_after_all_layers(engine: str) -> None:
     graph = chain(
         (1,),
-        ("in", linear("in", [[0.0], [0.0]], [0.5, 1.0])),
+        ("in", linear("in", [[0.0], [0.0]], [0.75, 1.0])),
         ("if1", *fires()),
         ("fc", linear("fc", np.eye(2))),
         ("if2", *fires()),
@@ -179,8 +194,8 @@ def test_layered_decides_once_after_all_layers(engine: str) -> None:
     result = simulated(graph, engine, schedule="layered", steps=4, record="spikes")
     np.testing.assert_array_equal(result.predictions, [[1]])
     np.testing.assert_array_equal(result.latency.settled, [8])
-    # 2 and 4 spikes: the j-th of n at d T + ceil(j T / n)
+    # 3 and 4 spikes: the j-th of n at d T + ceil(j T / n)
     pairs = [(name, neuron) for name in ("if1", "if2") for neuron in (0, 1)]
     trains = [result.trace.spike_train(*pair).tolist() for pair in pairs]
-    assert trains == [[2, 4], [1, 2, 3, 4], [6, 8], [5, 6, 7, 8]]
+    assert trains == [[2, 3, 4], [1, 2, 3, 4], [6, 7, 8], [5, 6, 7, 8]]
     assert result.trace.steps == 8
