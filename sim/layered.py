@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.sim.contract import NEVER, Options, Run, SampleRun, Stimulus
+from thresher.sim.decision import first_decision
 from thresher.sim.network import Network, RunSynapses, SparseSynapses
 
 Floats = NDArray[np.float64]
@@ -67,6 +68,7 @@ class LayeredRun:
         self.potentials = v_init + options.steps * stimulus.current.astype(np.float64)
         self.counts = np.zeros(len(self.potentials))  # signed where the input is
         self.synaptic_operations = self.events = 0
+        self.evidence = first_decision(network, options) != NEVER
 
     def span(self, rank: int) -> slice:
         return slice(self.network.offsets[rank], self.network.offsets[rank + 1])
@@ -81,9 +83,9 @@ class LayeredRun:
         )
         populations = np.repeat(kept, spike_counts[kept]) if kept else np.zeros(0)
         order = np.argsort(ticks, kind="stable")
-        decided = layered_steps(self.network, self.options.steps)
+        decided = layered_steps(self.network, self.options.steps) if self.evidence else NEVER
         return SampleRun(
-            np.array([self._decision()]),
+            np.array([self._decision() if self.evidence else NEVER]),
             decided,
             decided,
             NEVER,
@@ -117,6 +119,7 @@ class LayeredRun:
         n = np.clip(np.floor(self.potentials[span] / theta), 0, steps)
         self.potentials[span] -= n * theta
         self.counts[span] = n
+        self.evidence |= rank == len(self.network.populations) - 1 and bool(n.any())
         neurons = np.repeat(np.arange(population.size), n.astype(np.int64))
         nth = np.arange(len(neurons)) - np.repeat(np.cumsum(n) - n, n.astype(np.int64)) + 1
         ticks = depth_of(self.network)[rank] * steps + np.ceil(nth * steps / n[neurons])
@@ -130,7 +133,10 @@ class LayeredRun:
                 n_targets = span.stop - span.start
                 self.potentials[span] += transmit(projection.synapses, sent, n_targets)
                 self.events += int(np.abs(sent).sum())
-                self.synaptic_operations += int(np.abs(sent) @ projection.synapses.fan_out())
+                operations = int(np.abs(sent) @ projection.synapses.fan_out())
+                self.synaptic_operations += operations
+                readout = not self.network.populations[rank].fires
+                self.evidence |= readout and operations > 0
 
     def _decision(self) -> int:
         output = self.network.populations[-1]

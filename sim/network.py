@@ -17,6 +17,8 @@ from thresher.ir.linear_map import LinearMap, Shape
 
 Reals = NDArray[np.floating]
 Ints = NDArray[np.int64]
+LONGEST_DELAY = 2**30
+"""Ticks: no run is as long."""
 
 
 def engine_order(shape: Shape) -> Ints:
@@ -180,6 +182,8 @@ def _check_projection(projection: Projection, network: Network) -> None:
     where = f"projection '{source.name}' -> '{target.name}'"
     back = projection.source >= projection.target
     _expect(projection.delay >= int(back), f"{where}: delay {projection.delay} goes back in time")
+    too_long = f"{where}: delay {projection.delay:,} is longer than {LONGEST_DELAY:,} ticks"
+    _expect(projection.delay <= LONGEST_DELAY, too_long)
     _expect(source.fires, f"{where}: the readout sends no spikes")
     synapses = projection.synapses
     _expect(synapses.weights.dtype == network.dtype, f"{where}: weights are of another precision")

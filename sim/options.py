@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from thresher.errors import SimulationError
 from thresher.ir.fields import is_integer
 from thresher.ir.graph import Graph
-from thresher.sim.contract import ENGINES
+from thresher.sim.contract import ENGINES, Options
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.network import Network
 
@@ -16,11 +18,16 @@ TICKS_PER_STEP = 64
 MOST_TICKS = 2**30
 
 
-def whole(name: str, value: Any, least: int, unit: str) -> int:
+def whole(name: str, value: Any, least: int, unit: str = "", most: int | None = MOST_TICKS) -> int:
     """Return a whole number, or raise SimulationError naming the option."""
+    of_units = f" of {unit}" if unit else ""
     if not is_integer(value) or value < least:
         raise SimulationError(
-            f"{name} is {value!r}; expected a whole number of {unit}, at least {least}"
+            f"{name} is {value!r}; expected a whole number{of_units}, at least {least}"
+        )
+    if most is not None and value > most:
+        raise SimulationError(
+            f"{name} is {value!r}; expected a whole number{of_units}, at most {most:,}"
         )
     return int(value)
 
@@ -30,6 +37,13 @@ def choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise SimulationError(f"{name} is '{value}'; expected one of {', '.join(choices)}")
     return value
+
+
+def margin(confidence: Any) -> float:
+    """Return a confidence, or raise SimulationError where none can be reached or all are."""
+    if not isinstance(confidence, (int, float, np.number)) or not 0 <= confidence <= 1:
+        raise SimulationError(f"confidence is {confidence!r}; expected a number from 0 to 1")
+    return float(confidence)
 
 
 def steps_of(graph: Graph, steps: int | None) -> int:
@@ -70,8 +84,8 @@ def timing(
     return 1, 0, "netted", delay_ticks
 
 
-def expect_layered(network: Network) -> None:
-    """Raise SimulationError where a network has something that `layered` cannot mean."""
+def expect_layered(network: Network, options: Options) -> None:
+    """Raise SimulationError where a run asks for something that `layered` cannot mean."""
     for population in network.spiking:
         if population.hard_reset:
             raise SimulationError(
@@ -87,6 +101,11 @@ def expect_layered(network: Network) -> None:
             )
     if network.readout.t_start:
         raise SimulationError("schedule 'layered' decides once, at the end; t_start must be 0")
+    if options.watch:
+        raise SimulationError(
+            "schedule 'layered' has no potential at every tick; leave membranes out, or take "
+            "lockstep or async"
+        )
 
 
 def expect_duration(steps: int, ticks_per_step: int) -> None:

@@ -103,6 +103,8 @@ def simulate(
     )
     checks.expect_duration(n_steps, ticks)
     checks.expect_names(encoder, engine, precision)
+    seed = checks.whole("seed", seed, 0, most=None)
+    offset = checks.whole("offset", offset, 0, "samples")
     _warn_other_steps(graph, n_steps)
     spiking_input = ENCODERS.get(encoder).spikes
     if spiking_input:
@@ -133,7 +135,7 @@ def simulate(
         ticks,
         rest,
         arriving == "netted",
-        confidence,
+        checks.margin(confidence),
         selection.record,
         selection.watch,
     )
@@ -265,7 +267,7 @@ def _run_all(
 
 def _prepare(network: Network, options: Options, engine: str) -> Run:
     if options.schedule == "layered":
-        checks.expect_layered(network)
+        checks.expect_layered(network, options)
         return prepare_layered(network, options)
     return ENGINES.get(engine).prepare(network, options)
 

@@ -56,6 +56,27 @@ def test_a_silent_network_never_decides(engine: str) -> None:
 
 
 @every_engine
+@pytest.mark.parametrize("readout", ["membrane", "spikes"])
+def test_a_silent_network_never_decides_layer_by_layer_either(engine: str, readout: str) -> None:
+    graph = chain(
+        (1,),
+        ("if", *fires()),
+        ("fc", linear("fc", [[1.0], [1.0]])),
+        ("out", *fires()),
+        readout=readout,
+    )
+    result = simulated(graph, engine, steps=3, schedule="layered")
+    np.testing.assert_array_equal(result.predictions, [[-1]])
+    np.testing.assert_array_equal(result.latency.first_evidence, [np.nan])
+    np.testing.assert_array_equal(result.latency.settled, [np.nan])
+    driven = simulate(
+        graph, np.ones((1, 1), np.float32), engine=engine, steps=3, schedule="layered"
+    )
+    np.testing.assert_array_equal(driven.predictions, [[0]])
+    np.testing.assert_array_equal(driven.latency.settled, [3.0 if readout == "membrane" else 6.0])
+
+
+@every_engine
 def test_an_analog_input_at_the_output_is_evidence_at_once(engine: str) -> None:
     graph = chain((1,), ("out", linear("out", [[0.0], [0.0]], [0.0, 1.0])))
     for t_start, predictions in ((0, [1, 1, 1]), (1, [-1, 1, 1])):

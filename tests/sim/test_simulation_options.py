@@ -50,6 +50,19 @@ def simulated(graph: Graph | None = None, **options: object) -> object:
         ({"t_start": -1}, "t_start is -1; expected a whole number of steps, at least 0"),
         ({"t_start": 4}, "t_start is 4; expected less than the 4 steps"),
         ({"schedule": "layered", "t_start": 1}, "schedule 'layered' decides once, at the end; t_"),
+        ({"schedule": "layered", "membranes": {"if": [0]}}, "'layered' has no potential at every"),
+        (
+            {"delay": 2**63},
+            r"delay is .*; expected a whole number of ticks .*, at most 1,073,741,824",
+        ),
+        (ASYNC | {"refractory": 2**63 - 1}, "refractory is .*; .*, at most 1,073,741,824"),
+        ({"steps": 2**40}, "steps is 1099511627776; expected a whole number of steps, at most 1,0"),
+        ({"seed": -1}, "seed is -1; expected a whole number, at least 0"),
+        ({"seed": 0.5}, r"seed is 0\.5; expected a whole number, at least 0"),
+        ({"offset": -1}, "offset is -1; expected a whole number of samples, at least 0"),
+        ({"confidence": 1.5}, r"confidence is 1\.5; expected a number from 0 to 1"),
+        ({"confidence": float("nan")}, "confidence is nan; expected a number from 0 to 1"),
+        ({"confidence": "high"}, "confidence is 'high'; expected a number from 0 to 1"),
         ({"threads": 0}, "threads is 0; expected a whole number of threads, at least 1"),
     ],
 )
@@ -70,6 +83,18 @@ def test_layered_refuses_a_projections_own_delay() -> None:
     message = "schedule 'layered' knows no delays; the projection onto 'out' has 3"
     with pytest.raises(SimulationError, match=message):
         simulated(graph, schedule="layered")
+
+
+def test_a_projections_delay_beyond_any_run_is_refused() -> None:
+    graph = neurons([1.0], [[1.0]]).replace("out", delay=2**63 - 1)
+    message = "projection 'if' -> 'out': delay 9,223,372,036,854,775,807 is longer than"
+    for schedule in ("lockstep", "async"):
+        with pytest.raises(SimulationError, match=message):
+            simulated(graph, schedule=schedule)
+
+
+def test_a_seed_may_be_any_size() -> None:
+    assert simulated(seed=2**100).settings.seed == 2**100
 
 
 def test_t_start_of_the_graph_must_lie_within_the_run() -> None:
