@@ -26,9 +26,10 @@ def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
 
 
 def set_start(graph: Graph, context: Context, field: str, factor: float, why: str) -> Graph:
-    """Set `v_init` or `shift` of every population but the readout to factor * threshold.
+    """Set `v_init` or `shift` of every population that fires to factor * threshold.
 
-    Refuse a population that has either already: two half steps make a whole one.
+    A readout that fires is one of them (Deng and Gu 2021 shift the bias of every layer); one that
+    integrates starts at 0. Refuse a population that has either already: two half steps make a whole one.
     """
 
     def start(node: Node, spiking: Spiking) -> Spiking:
@@ -38,7 +39,7 @@ def set_start(graph: Graph, context: Context, field: str, factor: float, why: st
                     f"{name} is set already, and both together would shift twice; keep one of "
                     "'shift' and 'init-potential' in the recipe"
                 )
-        if node.name in graph.outputs:
+        if node.name in graph.outputs and graph.readout.kind == "membrane":
             return spiking
         context.note(node.name, field, why)
         name = tensor_name(graph, node.name, field)

@@ -12,7 +12,7 @@ from thresher.ir.fields import FloatRule, ruled
 @register_pass
 @dataclass(frozen=True)
 class InitPotential(Pass):
-    """Start every population but the readout at a fraction of its threshold (Bu et al. 2022).
+    """Start every population that fires at a fraction of its threshold (Bu et al. 2022).
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from thresher.ir.fields import ChoiceRule, ruled
 @register_pass
 @dataclass(frozen=True)
 class Shift(Pass):
-    """Shift every population but the readout by half a step (Deng and Gu 2021).
+    """Shift every population that fires by half a step (Deng and Gu 2021).
 
     Parameters
     ----------
