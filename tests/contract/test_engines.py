@@ -10,6 +10,7 @@ from networks import chain, conv, fires, linear, neurons, tensor
 from running import (
     Setting,
     assert_same_run,
+    every_engine,
     every_other_engine,
     network_of,
     run,
@@ -18,7 +19,7 @@ from running import (
 from strategies import graphs, images, settings_of
 
 from thresher.ir import Graph
-from thresher.ir.ops import AvgPool2d, Flatten
+from thresher.ir.ops import AvgPool2d, Flatten, Reshape
 from thresher.sim.contract import SampleRun
 
 precisions = pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -196,3 +197,29 @@ def test_per_neuron_thresholds_behind_a_convolution_agree(engine: str) -> None:
     image = rng.uniform(0, 1, (1, 5, 5))
     sample = compare(graph, image, Setting("async", 4, 9, 8, False), engine)
     assert sample.spike_counts[1] > 0
+
+
+@every_engine
+def test_an_arrival_that_rounds_up_to_theta_fires(engine: str) -> None:
+    # beside each neuron under test stands one that fires at every tick, so that a prediction
+    # holds for one tick and has nothing in hand; w + c is below 1 and rounds to 1
+    rng = np.random.default_rng(0)
+    c = rng.uniform(0.55, 0.95, 300).astype(np.float32)
+    w = np.nextafter(np.float32(1) - c, np.float32(0), dtype=np.float32)
+    expected = w + c >= 1
+    assert expected.sum() > 50
+    assert (w.astype(float) + c < 1).all()
+    weight, current = np.stack([0 * w, w]), np.stack([0 * c + 1, c])
+    graph = chain(
+        (1,),
+        ("fc", linear("fc", weight.reshape(-1, 1), current.ravel())),
+        ("fold", Reshape((2, 1, 300))),
+        ("if", *fires()),
+        ("flat", Flatten()),
+        threshold=1.0,
+    )
+    setting = Setting("async", 1, netted=False, encoder="regular")
+    network = network_of(graph, setting)
+    sample = run(network, stimulus_of(graph, network, np.ones(1), setting), setting, engine)
+    fired = np.bincount(sample.neurons[sample.populations == 1], minlength=600)
+    np.testing.assert_array_equal(fired.reshape(300, 2), np.stack([0 * c + 1, expected], axis=1))
