@@ -209,7 +209,7 @@ def _entry(step: Pass) -> object:
 
 def _conditions(context: Context, used: frozenset[str]) -> dict[str, object]:
     conditions: dict[str, object] = {}
-    if "steps" in used:
+    if context.steps is not None:
         conditions["steps"] = context.steps
     if "calibration" in used and context.calibration is not None:
         images = context.calibration

@@ -29,7 +29,8 @@ def set_start(graph: Graph, context: Context, field: str, factor: float, why: st
     """Set `v_init` or `shift` of every population that fires to factor * threshold.
 
     A readout that fires is one of them (Deng and Gu 2021 shift the bias of every layer); one that
-    integrates starts at 0. Refuse a population that has either already: two half steps make a whole one.
+    integrates starts at 0. Refuse a population that has either already: two half steps make a
+    whole one.
     """
 
     def start(node: Node, spiking: Spiking) -> Spiking:

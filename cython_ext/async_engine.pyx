@@ -452,6 +452,7 @@ cdef void arrive(
     cdef real sign = <real>(-1.0 if spike & 1 else 1.0)
     cdef const real* weights = <const real*>projection.weights
     cdef int64_t base = wiring.offsets[p], synapse, length = projection.length
+    cdef int64_t before = run.operations
     run.events += 1
     if projection.kind == RUNS:
         row = projection.rows[neuron]
@@ -473,7 +474,7 @@ cdef void arrive(
                 sign, p, current, ramp, compare,
             )
         run.operations += projection.indptr[neuron + 1] - projection.indptr[neuron]
-    if p == wiring.n_populations - 1 and not wiring.fires[p]:
+    if run.operations > before and p == wiring.n_populations - 1 and not wiring.fires[p]:
         saw_evidence(&run.decision, run.tick)
 
 

@@ -124,6 +124,7 @@ cdef void integrate(Wiring wiring, Run* run, real* v, real* current, int p) noex
     cdef real* input = <real*>run.input
     cdef int64_t i, sent, offset = wiring.offsets[p], size = wiring.offsets[p + 1] - offset
     cdef int32_t entry
+    cdef int64_t before = run.operations
     cdef Projection* projection
     cdef Bucket* bucket
     for i in range(size):
@@ -137,10 +138,10 @@ cdef void integrate(Wiring wiring, Run* run, real* v, real* current, int p) noex
         for i in range(bucket.n):
             deliver(projection, bucket.spike[i], input, &run.operations)
         run.events += bucket.n
-        if bucket.n and p == wiring.n_populations - 1 and not wiring.fires[p]:
-            saw_evidence(&run.decision, run.step)
     for i in range(size):
         v[offset + i] += input[i]
+    if run.operations > before and p == wiring.n_populations - 1 and not wiring.fires[p]:
+        saw_evidence(&run.decision, run.step)
 
 
 cdef inline void deliver(

@@ -59,7 +59,7 @@ def compile_graph(
             f"readout 'spikes' needs a threshold on the output '{target}', which has none; convert "
             "with a recipe whose readout is 'spikes' (deng2021), or take --readout membrane"
         )
-    inflow = _inflow(graph, source, set(populations), spiking_input)
+    inflow = _inflow(graph, source, set(populations), spiking_input, delay)
     ranks = {name: rank for rank, name in enumerate(populations)}
     kind = np.dtype(dtype)
     built, projections, analog = [], [], []
@@ -73,9 +73,7 @@ def compile_graph(
                 continue
             own = flow.delays[origin] if flow is not None else None
             projections.append(
-                Projection(
-                    ranks[origin], rank, *to_synapses(linear, kind), delay if own is None else own
-                )
+                Projection(ranks[origin], rank, *to_synapses(linear, kind), _or(own, delay))
             )
     macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
     analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
@@ -128,7 +126,7 @@ def _populations(
 
 
 def _inflow(
-    graph: Graph, source: str, populations: set[str], spiking_input: bool
+    graph: Graph, source: str, populations: set[str], spiking_input: bool, delay: int
 ) -> dict[str, Inflow]:
     """Return, for each node, what feeds it."""
     shape = graph.shapes[source]
@@ -138,7 +136,7 @@ def _inflow(
     outflow = {source: Inflow({source: start}, None, {source: None})}
     inflow: dict[str, Inflow] = {}
     for node in graph:
-        flow = _through(graph, node, [outflow[name] for name in node.inputs])
+        flow = _through(graph, node, [outflow[name] for name in node.inputs], delay)
         inflow[node.name] = outflow[node.name] = flow
         if node.name in populations and node.spiking is not None:
             theta = spread(node.spiking.threshold, graph.shapes[node.name])
@@ -146,7 +144,7 @@ def _inflow(
     return inflow
 
 
-def _through(graph: Graph, node: Node, flows: list[Inflow]) -> Inflow:
+def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:
     """Lead what reaches a node's ports through its op; an activation passes its input on."""
     if node.op.can_spike or node.op.kind == "softmax":
         return flows[0]
@@ -164,16 +162,21 @@ def _through(graph: Graph, node: Node, flows: list[Inflow]) -> Inflow:
         for origin, linear in flow.maps.items():
             by_source.setdefault(origin, []).append(compose(linear, bare))
             own = _total_delay(flow.delays[origin], node.delay)
-            if origin in delays and delays[origin] != own:
+            if _or(delays.get(origin, own), delay) != _or(own, delay):
                 raise SimulationError(
-                    f"{_place(node)}node '{node.name}': two paths from '{origin}' meet with delays "
-                    f"{delays[origin]} and {own}; one projection has one delay"
+                    f"{_place(node)}node '{node.name}': two paths from '{origin}' meet with "
+                    f"delays {_or(delays[origin], delay)} and {_or(own, delay)}; one projection "
+                    "has one delay"
                 )
             delays[origin] = own
         bias = _plus(bias, None if flow.bias is None else bare.weigh(flow.bias[None])[0])
         bias = _plus(bias, port.bias)
     maps = {origin: add_maps(parallel) for origin, parallel in by_source.items()}
     return Inflow(maps, bias, delays)
+
+
+def _or(own: int | None, default: int) -> int:
+    return default if own is None else own
 
 
 def _total_delay(so_far: int | None, own: int | None) -> int | None:

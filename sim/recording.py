@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,8 +39,10 @@ class Recording:
     selection: Selection
     parts: list[tuple[int, SampleRun]] = field(default_factory=list)
 
-    def add(self, position: int, run: SampleRun) -> None:
-        self.parts.append((position, run))
+    def add(self, index: int, position: int, run: SampleRun) -> None:
+        """Keep what is to be recorded of sample `index`, which stands at `position` in its file."""
+        if index in self.selection.samples and (any(self.selection.record) or run.watched.size):
+            self.parts.append((position, replace(run, potentials=run.potentials[:0])))
 
     def trace(self, steps: int, ticks_per_step: int, provenance: Mapping[str, object]) -> Trace:
         """Return the trace: populations numbered among the spiking ones, neurons row-major."""
@@ -94,8 +96,13 @@ def select(
     for name, neurons in membranes.items():
         _expect_population(name, list(every), "membranes")
         population = every[name]
-        index = np.asarray(neurons, np.int64)
-        if index.ndim != 1 or (index < 0).any() or (index >= population.size).any():
+        index = np.asarray(neurons)
+        if (
+            index.ndim != 1
+            or index.dtype.kind not in "iu"
+            or (index < 0).any()
+            or (index >= population.size).any()
+        ):
             raise SimulationError(
                 f"membranes of '{name}': neurons are numbered 0..{population.size - 1} (row-major "
                 f"in {list(population.shape)}), got {list(neurons)}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import DataError, SimulationError
+from thresher.ir.fields import is_integer
 from thresher.ir.graph import Graph
 from thresher.ir.images import check_images, preprocess
 from thresher.ir.tensor import Tensor
@@ -168,8 +169,7 @@ def simulate(
         _run_all(graph, x, run_one, _n_threads(threads), options, selection)
     ):
         gathered.add(sample, clipped)
-        if index in selection.samples:
-            recording.add(offset + index, sample)
+        recording.add(index, offset + index, sample)
         if progress is not None:
             progress(index + 1, len(x))
     seconds = time.perf_counter() - started
@@ -308,7 +308,7 @@ def _sample_range(samples: tuple[int, int] | None, n: int) -> range:
     if samples is None:
         return range(n)
     start, stop = samples
-    if not 0 <= start < stop <= n:
+    if not (is_integer(start) and is_integer(stop) and 0 <= start < stop <= n):
         raise SimulationError(
             f"record_samples is {start}:{stop}; expected START:STOP with 0 <= START < STOP <= {n}"
         )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.errors import SimulationError
+from thresher.errors import DataError, SimulationError
 from thresher.ir.graph import Graph
 from thresher.sim.contract import Stimulus
 from thresher.sim.encoders import Encoder
@@ -36,7 +36,13 @@ class Stimuli:
         for rank, linear in self._network.analog:
             analog = linear.apply(image[None])[0].ravel()
             current[offsets[rank] : offsets[rank + 1]] += analog[populations[rank].row_major]
-        rounded = current.astype(self._network.dtype)
+        with np.errstate(over="ignore"):
+            rounded = current.astype(self._network.dtype)
+        if not np.isfinite(rounded).all():
+            raise DataError(
+                f"image {position} drives a current beyond {self._network.dtype}; its pixels and "
+                "the weights are too large: scale them down, or take --precision float64"
+            )
         if not self._encoder.spikes or self._threshold is None:
             return Stimulus(rounded), 0
         intensity = image.ravel().astype(np.float64)[populations[0].row_major]

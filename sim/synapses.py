@@ -17,6 +17,11 @@ Synapses = RunSynapses | SparseSynapses
 
 def to_synapses(linear: LinearMap, dtype: np.dtype[np.floating]) -> tuple[str, Synapses]:
     """Return the projection's kind and its synapses, weights rounded once to `dtype`."""
+    with np.errstate(over="ignore"):  # Network.check refuses what does not fit
+        return _synapses(linear, dtype)
+
+
+def _synapses(linear: LinearMap, dtype: np.dtype[np.floating]) -> tuple[str, Synapses]:
     if isinstance(linear, IndexMap):
         return "identity", _sparse(linear.to_sparse(), dtype)
     if isinstance(linear, ConvMap):

@@ -46,7 +46,8 @@ class State:
         targets, weights = projection.synapses.of(neuron)
         to[targets] += sign * weights
         self.synaptic_operations += len(targets)
-        if projection.target == len(self.u) - 1 and not self.network.populations[-1].fires:
+        output = self.network.populations[-1]
+        if len(targets) and projection.target == output.rank and not output.fires:
             self.decision.saw_evidence(tick)
         return targets
 

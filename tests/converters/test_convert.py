@@ -145,8 +145,10 @@ def test_the_provenance_says_how_the_network_came_about() -> None:
     }
 
 
-def test_steps_that_no_pass_used_are_not_recorded() -> None:
-    assert "steps" not in convert(relu_net(3), [BalanceThresholds()], calibration=X, steps=8).meta
+def test_the_steps_asked_for_are_recorded_whether_a_pass_used_them_or_not() -> None:
+    graph = relu_net(3)
+    assert convert(graph, [BalanceThresholds()], calibration=X, steps=8).meta["steps"] == 8
+    assert "steps" not in convert(graph, [BalanceThresholds()], calibration=X).meta
 
 
 def test_the_same_conversion_gives_the_same_graph() -> None:

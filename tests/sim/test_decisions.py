@@ -7,6 +7,7 @@ from running import every_engine
 
 from thresher import Result, simulate
 from thresher.ir import Graph
+from thresher.ir.ops import Slice
 
 NOTHING = np.zeros((1, 1), np.float32)
 
@@ -83,6 +84,19 @@ def test_an_analog_input_at_the_output_is_evidence_at_once(engine: str) -> None:
         result = simulated(graph, engine, steps=3, t_start=t_start)
         np.testing.assert_array_equal(result.predictions, [predictions])
         np.testing.assert_array_equal(result.latency.first_evidence, [t_start + 1])
+
+
+@every_engine
+@pytest.mark.parametrize("schedule", ["lockstep", "async"])
+def test_a_spike_that_reaches_no_output_is_no_evidence(engine: str, schedule: str) -> None:
+    cut_off = chain(
+        (2,), ("if", *fires()), ("slice", Slice(start=(1,))), ("out", linear("out", [[1.0], [1.0]]))
+    )
+    image = np.array([[1, 0]], np.float32)
+    result = simulate(cut_off, image, steps=3, engine=engine, schedule=schedule)
+    np.testing.assert_array_equal(result.predictions, [[-1, -1, -1]])
+    np.testing.assert_array_equal(result.latency.first_evidence, [np.nan])
+    np.testing.assert_array_equal(result.synaptic_operations, [0])
 
 
 @every_engine

@@ -191,3 +191,12 @@ def test_progress_is_told_sample_by_sample() -> None:
         progress=lambda done, of: told.append((done, of)),
     )
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_current_beyond_the_precision_names_the_image() -> None:
+    graph = chain(
+        (1,), ("fc", linear("fc", [[1e10]])), ("if", *fires()), ("out", linear("out", [[1.0]]))
+    )
+    images = np.array([[1.0], [1e35]], np.float32)
+    with pytest.raises(DataError, match="image 1 drives a current beyond float32"):
+        simulate(graph, images, steps=2)
