@@ -448,25 +448,26 @@ cdef void arrive(
 ) noexcept nogil:
     """Deliver one spike: add its potentials; where `compare`, fire what it lifts over theta."""
     cdef Projection* projection = &wiring.projections[spike >> 32]
-    cdef int32_t neuron = (<int32_t>spike) >> 1, row, channel, entry
+    cdef int32_t neuron = (<int32_t>spike) >> 1, position, channel, entry
     cdef real sign = <real>(-1.0 if spike & 1 else 1.0)
     cdef const real* weights = <const real*>projection.weights
     cdef int64_t base = wiring.offsets[p], synapse, length = projection.length
     cdef int64_t before = run.operations
     run.events += 1
     if projection.kind == RUNS:
-        row = projection.rows[neuron]
-        if row >= 0:
-            channel = row % projection.channels
+        position = projection.position[neuron]
+        if position >= 0:
+            channel = projection.channel[neuron]
             base += channel // projection.per_group * length
-            row //= projection.channels
-            for entry in range(projection.runs[row], projection.runs[row + 1]):
+            for entry in range(projection.runs[position], projection.runs[position + 1]):
                 add(
                     wiring, run, neurons, base + projection.start[entry],
                     weights + (projection.tap[entry] * <int64_t>projection.channels + channel)
                     * length, length, sign, p, current, ramp, compare,
                 )
-            run.operations += length * (projection.runs[row + 1] - projection.runs[row])
+            run.operations += length * (
+                projection.runs[position + 1] - projection.runs[position]
+            )
     else:
         for synapse in range(projection.indptr[neuron], projection.indptr[neuron + 1]):
             add(

@@ -10,12 +10,46 @@
 #include <stdint.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
-#define VARIANTS __attribute__((target_clones("avx512f", "avx2", "default")))
+#define VARIANTS __attribute__((target_clones("avx512f", "avx2", "default"), unused))
 #else
-#define VARIANTS
+#define VARIANTS __attribute__((unused))
 #endif
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the kernels read eight flags at a time and expect a little-endian processor"
+#endif
+
+/* The number of the lowest bit that is set; `bits` is not 0. */
+static inline int lowest_bit(uint64_t bits) { return __builtin_ctzll(bits); }
+
 #define LANES 16
+
+/* Sixteen floats, eight doubles: one register of AVX-512, several of a smaller set. */
+typedef float float_v __attribute__((vector_size(64), aligned(4), may_alias));
+typedef double double_v __attribute__((vector_size(64), aligned(8), may_alias));
+typedef int32_t float_mask __attribute__((vector_size(64)));
+typedef int64_t double_mask __attribute__((vector_size(64)));
+typedef int8_t float_flags __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int8_t double_flags __attribute__((vector_size(8), aligned(1), may_alias));
+
+/* Add to `width` vectors of targets, kept in registers, the weights of every spike that reaches
+   them. */
+#define GATHER_CHUNK(real, width)                                                                 \
+    for (; at + (width) * wide <= length; at += (width) * wide) {                                 \
+        real##_v sum[width];                                                                      \
+        for (int j = 0; j < (width); j++)                                                         \
+            sum[j] = *(const real##_v *)(target + at + j * wide);                                 \
+        for (int32_t e = first[o]; e < first[o + 1]; e++) {                                       \
+            const real *kernel = weights + (int64_t)tap[e] * channels * length + at;              \
+            for (int32_t k = begin[position[e]]; k < begin[position[e] + 1]; k++) {               \
+                const real *row = kernel + (int64_t)channel[k] * length;                          \
+                for (int j = 0; j < (width); j++)                                                 \
+                    sum[j] += *(const real##_v *)(row + j * wide);                                \
+            }                                                                                     \
+        }                                                                                         \
+        for (int j = 0; j < (width); j++)                                                         \
+            *(real##_v *)(target + at + j * wide) = sum[j];                                       \
+    }
 
 #define DEFINE_LOOPS(real, name)                                                                  \
                                                                                                   \
@@ -96,6 +130,70 @@ VARIANTS static void set_limits_##name(                                         
     }                                                                                             \
 }
 
+#define DEFINE_LOOPS_OF_LOCKSTEP(real, name)                                                      \
+                                                                                                  \
+/* Add a step's input, compare with theta, reset softly; note in `fired` who fired. */            \
+VARIANTS static void fire_soft_##name(                                                            \
+    real *__restrict v, const real *__restrict input, const real *__restrict theta,               \
+    uint8_t *__restrict fired, int64_t n)                                                         \
+{                                                                                                 \
+    const int64_t wide = 64 / sizeof(real);                                                       \
+    int64_t i = 0;                                                                                \
+    for (; i + wide <= n; i += wide) {                                                            \
+        real##_v potential = *(real##_v *)(v + i) + *(const real##_v *)(input + i);               \
+        real##_v reach = *(const real##_v *)(theta + i);                                          \
+        real##_mask over = potential >= reach;                                                    \
+        *(real##_flags *)(fired + i) = -__builtin_convertvector(over, real##_flags);              \
+        *(real##_v *)(v + i) = potential - (real##_v)((real##_mask)reach & over);                 \
+    }                                                                                             \
+    for (; i < n; i++) {                                                                          \
+        real potential = v[i] + input[i];                                                         \
+        fired[i] = potential >= theta[i];                                                         \
+        v[i] = fired[i] ? potential - theta[i] : potential;                                       \
+    }                                                                                             \
+}                                                                                                 \
+                                                                                                  \
+/* The same with hard reset. */                                                                   \
+VARIANTS static void fire_hard_##name(                                                            \
+    real *__restrict v, const real *__restrict input, const real *__restrict theta,               \
+    real v_reset, uint8_t *__restrict fired, int64_t n)                                           \
+{                                                                                                 \
+    for (int64_t i = 0; i < n; i++) {                                                             \
+        real potential = v[i] + input[i];                                                         \
+        fired[i] = potential >= theta[i];                                                         \
+        v[i] = fired[i] ? v_reset : potential;                                                    \
+    }                                                                                             \
+}                                                                                                 \
+                                                                                                  \
+/* Add to every target the weights of the spikes that reach it, in order of input position, then  \
+   of emission. Output position o reads entries first[o]..first[o + 1] of (position, tap); the    \
+   spikes of a position are its channels, channel[begin[p]]..channel[begin[p + 1]]. */            \
+VARIANTS static void gather_##name(                                                               \
+    real *__restrict input, const real *__restrict weights, int32_t channels, int32_t length,     \
+    int32_t outputs, const int32_t *__restrict first, const int32_t *__restrict position,         \
+    const int32_t *__restrict tap, const int32_t *__restrict begin,                               \
+    const int32_t *__restrict channel)                                                            \
+{                                                                                                 \
+    const int wide = 64 / sizeof(real);                                                           \
+    for (int32_t o = 0; o < outputs; o++) {                                                       \
+        real *target = input + (int64_t)o * length;                                               \
+        int32_t at = 0;                                                                           \
+        GATHER_CHUNK(real, 4)                                                                     \
+        GATHER_CHUNK(real, 2)                                                                     \
+        GATHER_CHUNK(real, 1)                                                                     \
+        if (at == length)                                                                         \
+            continue;                                                                             \
+        for (int32_t e = first[o]; e < first[o + 1]; e++) {                                       \
+            const real *kernel = weights + (int64_t)tap[e] * channels * length;                   \
+            for (int32_t k = begin[position[e]]; k < begin[position[e] + 1]; k++)                 \
+                for (int32_t i = at; i < length; i++)                                             \
+                    target[i] += kernel[(int64_t)channel[k] * length + i];                        \
+        }                                                                                         \
+    }                                                                                             \
+}
+
+DEFINE_LOOPS_OF_LOCKSTEP(float, float)
+DEFINE_LOOPS_OF_LOCKSTEP(double, double)
 DEFINE_LOOPS(float, float)
 DEFINE_LOOPS(double, double)
 

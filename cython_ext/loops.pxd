@@ -1,9 +1,10 @@
 """The inner loops, in C; `loops.h` says what each does."""
 
-from thresher.cython_ext.types cimport int32_t, int64_t
+from thresher.cython_ext.types cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 cdef extern from "loops.h" nogil:
+    int lowest_bit(uint64_t) noexcept
     void add_run_float(float*, const float*, float, int64_t) noexcept
     void add_run_double(double*, const double*, double, int64_t) noexcept
     int add_and_watch_float(float*, const float*, float, const float*, int64_t) noexcept
@@ -22,3 +23,14 @@ cdef extern from "loops.h" nogil:
     void set_limits_double(
         double*, const double*, const double*, const int32_t*, double, double, int32_t, double,
         double, double, int64_t) noexcept
+    void fire_soft_float(float*, const float*, const float*, uint8_t*, int64_t) noexcept
+    void fire_soft_double(double*, const double*, const double*, uint8_t*, int64_t) noexcept
+    void fire_hard_float(float*, const float*, const float*, float, uint8_t*, int64_t) noexcept
+    void fire_hard_double(
+        double*, const double*, const double*, double, uint8_t*, int64_t) noexcept
+    void gather_float(
+        float*, const float*, int32_t, int32_t, int32_t, const int32_t*, const int32_t*,
+        const int32_t*, const int32_t*, const int32_t*) noexcept
+    void gather_double(
+        double*, const double*, int32_t, int32_t, int32_t, const int32_t*, const int32_t*,
+        const int32_t*, const int32_t*, const int32_t*) noexcept

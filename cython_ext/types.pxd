@@ -1,6 +1,6 @@
 """Types that the kernels share."""
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 ctypedef fused real:
     float
@@ -17,10 +17,16 @@ cdef struct Projection:
     int32_t kind            # a Kind
     const void* weights     # runs: (taps, channels, length); sparse: (synapses,); real
     # runs
-    const int32_t* rows     # source neuron -> position * channels + channel, -1: reaches nothing
+    const int32_t* position # source neuron -> where it enters the kernel, -1: it reaches nothing
+    const int32_t* channel  # source neuron -> the channel by which it enters
     const int32_t* runs     # position -> first run; one more at the end
     const int32_t* start    # run -> first target, for group 0
     const int32_t* tap      # run -> tap
+    int32_t positions       # positions of the rows
+    int32_t outputs         # positions of the targets where groups are one, else 0
+    const int32_t* reads    # output -> first of what reaches it; one more at the end
+    const int32_t* read_position  # ascending
+    const int32_t* read_tap
     int32_t channels        # input channels
     int32_t length          # targets of a run
     int32_t per_group       # input channels of a group

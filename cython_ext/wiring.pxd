@@ -23,6 +23,8 @@ cdef class Wiring:
     cdef int32_t* in_first       # population -> first entry of in_list; one more at the end
     cdef int32_t* in_list        # projections by target
     cdef int64_t longest_delay
+    cdef int64_t largest         # neurons of the largest population
+    cdef int32_t most_positions  # positions of the projection that has most
 
     cdef const void* _pointer(self, values) except? NULL
     cdef const int32_t* _integers(self, const int32_t[::1] values) except? NULL

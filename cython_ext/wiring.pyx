@@ -20,7 +20,8 @@ cdef class Wiring:
     block : int32 (populations,)
     theta, v_init : float32 or float64 (neurons,)
     projections : list
-        (source, target, delay, rows, indptr, start, tap, weights, groups) of shared weights, or
+        (source, target, delay, position, channel, indptr, start, tap, weights, groups, reads,
+        read_position, read_tap) of shared weights (the last three: runs by output, empty for groups), or
         (source, target, delay, indptr, indices, weights) of synapses one by one.
     """
 
@@ -32,6 +33,9 @@ cdef class Wiring:
         self.arrays = [offsets, fires, driven, hard, v_reset, block, theta, v_init]
         self.n_populations = <int>fires.shape[0]
         self.n_neurons = offsets[self.n_populations]
+        self.largest = max(
+            offsets[i + 1] - offsets[i] for i in range(self.n_populations)
+        )
         self.is_double = theta.dtype.itemsize == 8
         self.offsets = &offsets[0]
         self.fires = &fires[0]
@@ -56,7 +60,7 @@ cdef class Wiring:
             self.projections[number].target = target
             self.projections[number].delay = delay
             self.longest_delay = max(self.longest_delay, <int64_t>delay)
-            if len(synapses) == 6:
+            if len(synapses) == 10:  # shared weights
                 self._add_runs(&self.projections[number], synapses)
             else:
                 self._add_sparse(&self.projections[number], synapses)
@@ -86,12 +90,19 @@ cdef class Wiring:
         return &values[0] if values.shape[0] else NULL
 
     cdef int _add_runs(self, Projection* projection, list synapses) except -1:
-        rows, indptr, start, tap, weights, groups = synapses
+        position, channel, indptr, start, tap, weights, groups, *reads = synapses
         projection.kind = RUNS
-        projection.rows = self._integers(rows)
+        projection.position = self._integers(position)
+        projection.channel = self._integers(channel)
         projection.runs = self._integers(indptr)
         projection.start = self._integers(start)
         projection.tap = self._integers(tap)
+        projection.positions = indptr.shape[0] - 1
+        self.most_positions = max(self.most_positions, projection.positions)
+        projection.outputs = reads[0].shape[0] - 1
+        projection.reads = self._integers(reads[0])
+        projection.read_position = self._integers(reads[1])
+        projection.read_tap = self._integers(reads[2])
         projection.weights = self._pointer(weights.reshape(-1))
         projection.channels = weights.shape[1]
         projection.length = weights.shape[2]

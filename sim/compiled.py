@@ -127,15 +127,11 @@ def _synapses(network: Network, number: int) -> tuple[object, ...]:
     synapses = projection.synapses
     head = (projection.source, projection.target, projection.delay)
     if isinstance(synapses, RunSynapses):
-        return (
-            *head,
-            synapses.rows,
-            synapses.indptr,
-            synapses.start,
-            synapses.tap,
-            synapses.weights,
-            synapses.groups,
-        )
+        none = np.zeros(1, np.int32)
+        turned = synapses.by_output() if synapses.groups == 1 else (none, none, none)
+        position, channel = np.divmod(synapses.rows, np.int32(synapses.weights.shape[1]))
+        runs = (position, channel, synapses.indptr, synapses.start, synapses.tap)
+        return (*head, *runs, synapses.weights, synapses.groups, *turned)
     return (*head, synapses.indptr, synapses.indices, synapses.weights)
 
 

@@ -90,6 +90,23 @@ class RunSynapses:
         targets = self.start[runs, None].astype(np.int64) + group * length + np.arange(length)
         return targets.ravel(), self.weights[self.tap[runs], channel].ravel()
 
+    def by_output(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Turn the runs round, where there is one group: what reaches each output position.
+
+        Returns (indptr over outputs, input position, tap), positions ascending.
+        """
+        length = self.weights.shape[2]
+        outputs = int(self.start.max(initial=0)) // length + 1
+        position = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+        order = np.lexsort((position, self.start))
+        counts = np.bincount(self.start // length, minlength=outputs)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        return indptr.astype(np.int32), position[order].astype(np.int32), self.tap[order]
+
+    def entry_order(self, neurons: Ints) -> Ints:
+        """Return the order in which lockstep delivers these neurons' spikes: by position."""
+        return np.argsort(self.rows[neurons] // self.weights.shape[1], kind="stable")
+
     def fan_out(self) -> Ints:
         """Count the targets of each source neuron."""
         runs = np.diff(self.indptr)[self.rows // self.weights.shape[1]]
@@ -103,6 +120,10 @@ class SparseSynapses:
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     weights: Reals
+
+    def entry_order(self, neurons: Ints) -> Ints:
+        """Return the order in which lockstep delivers these neurons' spikes: their own."""
+        return np.arange(len(neurons))
 
     def of(self, neuron: int) -> tuple[Ints, Reals]:
         """Return the targets of one source neuron, ascending, and the weights onto them."""

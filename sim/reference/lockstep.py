@@ -12,7 +12,8 @@ class LockstepRun(State):
 
     For step t = 1..T, for each population in rank order: sum the constant current and the
     potentials of every spike that is due in this step, and add the sum to v (which rounds as the
-    ANN's sums do); fire each neuron with v >= theta once.
+    ANN's sums do); fire each neuron with v >= theta once. The spikes of a projection with shared
+    weights are added by the position at which they enter its kernel, then in index order.
     """
 
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
@@ -37,8 +38,9 @@ class LockstepRun(State):
             total = self.current[rank].copy()
             for projection in self.incoming[rank]:
                 due = self.emitted[projection.source].get(step - projection.delay, [])
-                for neuron, sign in due:
-                    self.deliver(projection, neuron, sign, step, total)
+                order = projection.synapses.entry_order(np.array([n for n, _ in due], np.int64))
+                for entry in order:
+                    self.deliver(projection, *due[entry], step, total)
                 self.events += len(due)
             v += total
             fired = np.flatnonzero(v >= population.theta)
