@@ -4,8 +4,11 @@ Neurons are grouped into blocks (a position's channels). A block has a date in t
 tick before which none of its neurons can cross theta by its ramp, and each neuron a limit, which
 its u must reach before it can fire ahead of that date; so an arrival costs an addition and a
 comparison with the limit. When one is reached, or the date comes, the block is compared with theta
-and gets a new date and limits. Dates and limits are lower bounds, so a look may find nothing; what
-fires is always decided by v(k) = u + current * (k / R) >= theta itself.
+and gets a new date and limits. A near date leaves the limits high: after an arrival it is PACE
+ticks off, and each look that no arrival came before doubles that, so that a quiet block costs next
+to nothing. Dates and limits are lower bounds, so a look may find nothing; what fires is always
+decided by v(k) = u + current * (k / R) >= theta itself. A neuron that only its constant current
+drives is a block of its own, whose date is exact.
 """
 
 import numpy as np
@@ -18,16 +21,18 @@ from thresher.cython_ext.calendar cimport (
     Bucket, Calendar, push, schedule, sort_blocks, take_out,
 )
 from thresher.cython_ext.loops cimport (
-    add_and_watch_double, add_and_watch_float, add_run_double, add_run_float, any_over_double,
-    any_over_float, nearest_double, nearest_float, set_limits_double, set_limits_float,
+    any_over_double, any_over_float, any_reached_double, any_reached_float, arrive_double,
+    arrive_float, lowest_bit, nearest_double, nearest_float, set_limits_double, set_limits_float,
 )
 from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence
 from thresher.cython_ext.types cimport (
     RUNS, Decision, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, real, uint8_t,
+    uint64_t,
 )
 from thresher.cython_ext.wiring cimport Wiring, spike_columns
 
 cdef int64_t WHEEL = 4096   # slots of the calendar, at most
+cdef int64_t PACE = 16      # ticks to a block's date after an arrival, at most
 cdef double FAR = 1e30      # stands for a ramp that never rises
 cdef double SLACK = 2.0 ** -20  # of a predicted date, for rounding: 2 ** -22 would do in float32
 
@@ -37,11 +42,12 @@ cdef struct Run:
     int64_t last              # ticks of the run
     int64_t refractory
     bint netted
-    int64_t slots             # buckets of a population: longest delay + 1
+    int64_t slots             # buckets of a population: more than the longest delay, a power of two
     int64_t* first_block      # population -> first block; one more at the end
     Calendar calendar
     Bucket* buckets           # slot * n_populations + population
     uint8_t* touched          # block -> whether a netted arrival touched it
+    int32_t* pace             # block -> ticks to its next date, at most
     int32_t* looked           # blocks to look at, at this tick
     int64_t n_looked
     const uint8_t* kept       # population -> whether its spikes are recorded
@@ -119,7 +125,9 @@ cdef void allocate(Wiring wiring, Run* run, int n_output) noexcept nogil:
     run.first_block[populations] = blocks
     while slots < WHEEL and slots < run.last + 2:
         slots *= 2
-    run.slots = min(wiring.longest_delay, run.last) + 1
+    run.slots = 1
+    while run.slots <= wiring.longest_delay and run.slots <= run.last:
+        run.slots *= 2
     run.calendar.mask = slots - 1
     run.calendar.n_populations = populations
     run.calendar.head = <int32_t*>malloc(slots * populations * sizeof(int32_t))
@@ -128,11 +136,12 @@ cdef void allocate(Wiring wiring, Run* run, int n_output) noexcept nogil:
     run.calendar.due = <int64_t*>calloc(blocks, sizeof(int64_t))
     run.buckets = <Bucket*>calloc(run.slots * populations, sizeof(Bucket))
     run.touched = <uint8_t*>calloc(blocks, 1)
+    run.pace = <int32_t*>calloc(blocks, sizeof(int32_t))
     run.looked = <int32_t*>calloc(blocks, sizeof(int32_t))
     run.output_counts = <int64_t*>calloc(n_output, sizeof(int64_t))
     if not (
         run.calendar.head and run.calendar.next and run.calendar.previous and run.calendar.due
-        and run.buckets and run.touched and run.looked and run.output_counts
+        and run.buckets and run.touched and run.pace and run.looked and run.output_counts
     ):
         run.failed = True
         return
@@ -152,6 +161,7 @@ cdef void release(Wiring wiring, Run* run) noexcept:
     free(run.calendar.due)
     free(run.buckets)
     free(run.touched)
+    free(run.pace)
     free(run.looked)
     free(run.output_counts)
     free_spikes(&run.spikes)
@@ -199,7 +209,7 @@ cdef void simulate(
                 emit(wiring, run, 0, input_neurons[entry], input_signs[entry])
                 entry += 1
             for p in range(wiring.n_populations):
-                bucket = &run.buckets[(tick % run.slots) * wiring.n_populations + p]
+                bucket = &run.buckets[(tick & (run.slots - 1)) * wiring.n_populations + p]
                 if run.netted:
                     barrier(wiring, run, &neurons, bucket, p, current, ramp)
                 else:
@@ -257,6 +267,7 @@ cdef void start(
                 if current[i] > 0 and rise > slowest:
                     slowest = rise
             neurons.slack[block] = SLACK * (slowest + run.last) + 1.0
+            run.pace[block] = <int32_t>PACE
             schedule(&run.calendar, <int32_t>block, p, 0, 1)
 
 
@@ -313,8 +324,39 @@ cdef void look(
     cdef int64_t first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
     cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1])
     run.events += 1
+    if wiring.block[p] == 1:
+        look_at_one(wiring, run, neurons, block, first, p, current, ramp)
+        return
     fire(wiring, run, neurons, first, end, p, current, ramp)
+    run.pace[block] = <int32_t>min(2 * <int64_t>run.pace[block], run.last)
     plan(wiring, run, neurons, block, first, end, p, current, ramp)
+
+
+cdef void look_at_one(
+    Wiring wiring, Run* run, Neurons* neurons, int32_t block, int64_t i, int p, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Look at a neuron that is a block of its own; its next date is exact."""
+    cdef real* u = <real*>neurons.u
+    cdef real theta = (<const real*>neurons.theta)[i], now = ramp[run.tick]
+    cdef int64_t due, guess
+    if u[i] + current[i] * now >= theta and neurons.allowed[i] <= run.tick:
+        reset_and_emit(wiring, run, neurons, i, p, current, now)
+    due = max(<int64_t>neurons.allowed[i], run.tick + 1)
+    if due <= run.last and not u[i] + current[i] * ramp[due] >= theta:
+        if not current[i] > 0:
+            return
+        guess = run.last
+        if (theta - u[i]) * (<real*>neurons.inverse)[i] < run.last:
+            guess = <int64_t>((theta - u[i]) * (<real*>neurons.inverse)[i])
+        guess = min(max(guess, due + 1), run.last)
+        while guess > due + 1 and u[i] + current[i] * ramp[guess - 1] >= theta:
+            guess -= 1
+        while guess <= run.last and not u[i] + current[i] * ramp[guess] >= theta:
+            guess += 1
+        due = guess
+    if due <= run.last:
+        schedule(&run.calendar, block, p, run.tick, due)
 
 
 cdef void fire(
@@ -335,12 +377,19 @@ cdef void fire(
         return
     for i in range(first, end):
         if u[i] + current[i] * now >= theta[i] and neurons.allowed[i] <= run.tick:
-            if wiring.hard[p]:
-                u[i] = <real>wiring.v_reset[p] - current[i] * now
-            else:
-                u[i] -= theta[i]
-            neurons.allowed[i] = <int32_t>min(run.tick + 1 + run.refractory, run.last + 1)
-            emit(wiring, run, p, <int32_t>(i - wiring.offsets[p]), 1)
+            reset_and_emit(wiring, run, neurons, i, p, current, now)
+
+
+cdef inline void reset_and_emit(
+    Wiring wiring, Run* run, Neurons* neurons, int64_t i, int p, real* current, real now
+) noexcept nogil:
+    cdef real* u = <real*>neurons.u
+    if wiring.hard[p]:
+        u[i] = <real>wiring.v_reset[p] - current[i] * now
+    else:
+        u[i] -= (<const real*>neurons.theta)[i]
+    neurons.allowed[i] = <int32_t>min(run.tick + 1 + run.refractory, run.last + 1)
+    emit(wiring, run, p, <int32_t>(i - wiring.offsets[p]), 1)
 
 
 cdef void plan(
@@ -348,43 +397,65 @@ cdef void plan(
     real* current, const real* ramp,
 ) noexcept nogil:
     """Give a block its next date, and its neurons the limits that hold until then."""
-    cdef real* u = &(<real*>neurons.u)[first]
-    cdef real* inverse = &(<real*>neurons.inverse)[first]
-    cdef real* limit = &(<real*>neurons.limit)[first]
-    cdef const real* theta = &(<const real*>neurons.theta)[first]
-    cdef int32_t* allowed = &neurons.allowed[first]
-    cdef int64_t n = end - first, due = run.last + 1
-    cdef real now = ramp[run.tick]
-    cdef double ahead
-    if real is float:
-        ahead = nearest_float(
-            u, &current[first], inverse, theta, allowed, now, <int32_t>run.tick, FAR, n
-        )
+    cdef int64_t due = run.last + 1, soonest
+    if run.netted:
+        due = crossing(run, neurons, block, first, end, current, ramp)
     else:
-        ahead = nearest_double(
-            u, &current[first], inverse, theta, allowed, now, <int32_t>run.tick, FAR, n
-        )
-    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
-    if ahead < 2.0:
-        due = exactly(neurons, first, end, current, ramp, run.tick, run.last)
-    elif ahead <= run.last - run.tick:
-        due = run.tick + <int64_t>floor(ahead)
+        due = min(run.tick + run.pace[block], run.last + 1)
+        if limit(run, neurons, first, end, due, current, ramp):
+            soonest = crossing(run, neurons, block, first, end, current, ramp)
+            if soonest < due:
+                due = soonest
+                limit(run, neurons, first, end, due, current, ramp)
     if due <= run.last:
         schedule(&run.calendar, block, p, run.tick, due)
     elif run.calendar.due[block]:
         take_out(&run.calendar, block, p)
-    if run.netted:
-        return
+
+
+cdef inline int limit(
+    Run* run, Neurons* neurons, int64_t first, int64_t end, int64_t due, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Set the limits that hold until `due`; tell whether a neuron has reached its own already."""
     if real is float:
-        set_limits_float(
-            limit, &current[first], theta, allowed, now, ramp[due - 1], <int32_t>due, SLACK,
-            ramp[run.last], FAR, n,
+        return set_limits_float(
+            &(<real*>neurons.limit)[first], &(<real*>neurons.u)[first], &current[first],
+            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
+            ramp[due - 1], <int32_t>due, SLACK, ramp[run.last], FAR, end - first,
         )
     else:
-        set_limits_double(
-            limit, &current[first], theta, allowed, now, ramp[due - 1], <int32_t>due, SLACK,
-            ramp[run.last], FAR, n,
+        return set_limits_double(
+            &(<real*>neurons.limit)[first], &(<real*>neurons.u)[first], &current[first],
+            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
+            ramp[due - 1], <int32_t>due, SLACK, ramp[run.last], FAR, end - first,
         )
+
+
+cdef int64_t crossing(
+    Run* run, Neurons* neurons, int32_t block, int64_t first, int64_t end, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Return a tick before which no neuron of a block fires by its ramp; last + 1 for never."""
+    cdef double ahead
+    if real is float:
+        ahead = nearest_float(
+            &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
+            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
+            <int32_t>run.tick, FAR, end - first,
+        )
+    else:
+        ahead = nearest_double(
+            &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
+            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
+            <int32_t>run.tick, FAR, end - first,
+        )
+    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
+    if ahead < 2.0:
+        return exactly(neurons, first, end, current, ramp, run.tick, run.last)
+    if ahead > run.last - run.tick:
+        return run.last + 1
+    return run.tick + <int64_t>floor(ahead)
 
 
 cdef int64_t exactly(
@@ -433,7 +504,7 @@ cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcep
         if arrival > run.last:
             continue
         bucket = &run.buckets[
-            (arrival % run.slots) * wiring.n_populations + wiring.projections[number].target
+            (arrival & (run.slots - 1)) * wiring.n_populations + wiring.projections[number].target
         ]
         if not push(bucket, (<int64_t>number << 32) | (<int64_t>neuron << 1) | (sign < 0)):
             run.failed = True
@@ -448,65 +519,118 @@ cdef void arrive(
 ) noexcept nogil:
     """Deliver one spike: add its potentials; where `compare`, fire what it lifts over theta."""
     cdef Projection* projection = &wiring.projections[spike >> 32]
-    cdef int32_t neuron = (<int32_t>spike) >> 1, position, channel, entry
+    cdef int32_t neuron = (<int32_t>spike) >> 1
     cdef real sign = <real>(-1.0 if spike & 1 else 1.0)
-    cdef const real* weights = <const real*>projection.weights
-    cdef int64_t base = wiring.offsets[p], synapse, length = projection.length
     cdef int64_t before = run.operations
     run.events += 1
     if projection.kind == RUNS:
-        position = projection.position[neuron]
-        if position >= 0:
-            channel = projection.channel[neuron]
-            base += channel // projection.per_group * length
-            for entry in range(projection.runs[position], projection.runs[position + 1]):
-                add(
-                    wiring, run, neurons, base + projection.start[entry],
-                    weights + (projection.tap[entry] * <int64_t>projection.channels + channel)
-                    * length, length, sign, p, current, ramp, compare,
-                )
-            run.operations += length * (
-                projection.runs[position + 1] - projection.runs[position]
+        if projection.position[neuron] >= 0:
+            arrive_along_runs(
+                wiring, run, neurons, projection, neuron, sign, p, current, ramp, compare
             )
     else:
-        for synapse in range(projection.indptr[neuron], projection.indptr[neuron + 1]):
-            add(
-                wiring, run, neurons, base + projection.indices[synapse], weights + synapse, 1,
-                sign, p, current, ramp, compare,
-            )
-        run.operations += projection.indptr[neuron + 1] - projection.indptr[neuron]
+        arrive_one_by_one(
+            wiring, run, neurons, projection, neuron, sign, p, current, ramp, compare
+        )
     if run.operations > before and p == wiring.n_populations - 1 and not wiring.fires[p]:
         saw_evidence(&run.decision, run.tick)
 
 
-cdef void add(
-    Wiring wiring, Run* run, Neurons* neurons, int64_t first, const real* weights, int64_t n,
-    real sign, int p, real* current, const real* ramp, bint compare,
+cdef void arrive_along_runs(
+    Wiring wiring, Run* run, Neurons* neurons, Projection* projection, int32_t neuron, real sign,
+    int p, real* current, const real* ramp, bint compare,
 ) noexcept nogil:
-    """Add a run of weights to neighbouring neurons, block by block."""
-    cdef int64_t size = wiring.block[p], offset = wiring.offsets[p], begin, end, stop = first + n
-    cdef int32_t block
+    cdef int32_t position = projection.position[neuron], channel = projection.channel[neuron]
+    cdef int64_t length = projection.length, per_tap = projection.channels * length
+    cdef int64_t base = wiring.offsets[p] + channel // projection.per_group * length
+    cdef const real* weights = <const real*>projection.weights + channel * length
+    cdef real* u = &(<real*>neurons.u)[base]
+    cdef real* limit = &(<real*>neurons.limit)[base]
+    cdef int32_t entry = projection.runs[position], end = projection.runs[position + 1], run_
+    cdef uint64_t reached
+    cdef int n
+    run.operations += length * (end - entry)
+    while entry < end:
+        n = min(64, end - entry)
+        if real is float:
+            reached = arrive_float(
+                u, limit, weights, &projection.start[entry], &projection.tap[entry], per_tap,
+                length, sign, n,
+            )
+        else:
+            reached = arrive_double(
+                u, limit, weights, &projection.start[entry], &projection.tap[entry], per_tap,
+                length, sign, n,
+            )
+        if compare:
+            while reached:
+                run_ = entry + lowest_bit(reached)
+                reached &= reached - 1
+                compare_run(
+                    wiring, run, neurons, base + projection.start[run_], length, p, current, ramp
+                )
+        elif wiring.fires[p]:
+            for run_ in range(entry, entry + n):
+                touch_run(wiring, run, base + projection.start[run_], length, p)
+        entry += n
+
+
+cdef void arrive_one_by_one(
+    Wiring wiring, Run* run, Neurons* neurons, Projection* projection, int32_t neuron, real sign,
+    int p, real* current, const real* ramp, bint compare,
+) noexcept nogil:
+    cdef const real* weights = <const real*>projection.weights
+    cdef real* u = <real*>neurons.u
+    cdef real* limit = <real*>neurons.limit
+    cdef int64_t base = wiring.offsets[p], synapse, target
+    cdef int64_t first = projection.indptr[neuron], end = projection.indptr[neuron + 1]
+    run.operations += end - first
+    for synapse in range(first, end):
+        u[base + projection.indices[synapse]] += sign * weights[synapse]
     if not wiring.fires[p]:
-        add_run(&(<real*>neurons.u)[first], weights, sign, n)
         return
-    while first < stop:
-        block = <int32_t>((first - offset) // size)
-        begin = offset + block * size
-        end = min(stop, begin + size)
-        block += <int32_t>run.first_block[p]
+    for synapse in range(first, end):
+        target = base + projection.indices[synapse]
         if not compare:
-            add_run(&(<real*>neurons.u)[first], weights, sign, end - first)
-            touch(run, block)
-        elif add_and_watch(
-            &(<real*>neurons.u)[first], weights, sign, &(<real*>neurons.limit)[first], end - first
+            touch(run, <int32_t>run.first_block[p] + wiring.block_of[target])
+        elif u[target] >= limit[target]:
+            compare_run(wiring, run, neurons, target, 1, p, current, ramp)
+
+
+cdef void compare_run(
+    Wiring wiring, Run* run, Neurons* neurons, int64_t first, int64_t n, int p, real* current,
+    const real* ramp,
+) noexcept nogil:
+    """Fire what is over theta among neighbouring neurons that reached limits, block by block."""
+    cdef int64_t size = wiring.block[p], begin, end, stop = first + n
+    cdef int32_t block
+    while first < stop:
+        begin = wiring.offsets[p] + wiring.block_of[first] * size
+        end = min(stop, begin + size)
+        if any_reached(
+            &(<real*>neurons.u)[first], &(<real*>neurons.limit)[first], end - first
         ):
+            block = <int32_t>run.first_block[p] + wiring.block_of[first]
             fire(wiring, run, neurons, first, end, p, current, ramp)
+            run.pace[block] = <int32_t>PACE
             plan(
                 wiring, run, neurons, block, begin, min(begin + size, wiring.offsets[p + 1]), p,
                 current, ramp,
             )
-        weights += end - first
         first = end
+
+
+cdef inline int any_reached(const real* u, const real* limit, int64_t n) noexcept nogil:
+    if real is float:
+        return any_reached_float(u, limit, n)
+    else:
+        return any_reached_double(u, limit, n)
+
+
+cdef void touch_run(Wiring wiring, Run* run, int64_t first, int64_t n, int p) noexcept nogil:
+    cdef int32_t block
+    for block in range(wiring.block_of[first], wiring.block_of[first + n - 1] + 1):
+        touch(run, <int32_t>run.first_block[p] + block)
 
 
 cdef inline void touch(Run* run, int32_t block) noexcept nogil:
@@ -515,22 +639,6 @@ cdef inline void touch(Run* run, int32_t block) noexcept nogil:
         run.touched[block] = True
         run.looked[run.n_looked] = block
         run.n_looked += 1
-
-
-cdef inline void add_run(real* u, const real* weights, real sign, int64_t n) noexcept nogil:
-    if real is float:
-        add_run_float(u, weights, sign, n)
-    else:
-        add_run_double(u, weights, sign, n)
-
-
-cdef inline int add_and_watch(
-    real* u, const real* weights, real sign, const real* limit, int64_t n
-) noexcept nogil:
-    if real is float:
-        return add_and_watch_float(u, weights, sign, limit, n)
-    else:
-        return add_and_watch_double(u, weights, sign, limit, n)
 
 
 cdef void observe(

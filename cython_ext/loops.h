@@ -61,16 +61,34 @@ VARIANTS static void add_run_##name(                                            
         u[i] += sign * weights[i];                                                                \
 }                                                                                                 \
                                                                                                   \
-/* The same; tell whether one of them reached its limit. */                                       \
-VARIANTS static int add_and_watch_##name(                                                         \
-    real *__restrict u, const real *__restrict weights, real sign, const real *__restrict limit,  \
-    int64_t n)                                                                                    \
+/* Add one spike's weights along n runs (at most 64) of `length` targets each; tell, one bit a    \
+   run, in which of them a neuron reached its limit. */                                           \
+VARIANTS static uint64_t arrive_##name(                                                           \
+    real *__restrict u, const real *__restrict limit, const real *__restrict weights,             \
+    const int32_t *__restrict start, const int32_t *__restrict tap, int64_t per_tap,              \
+    int64_t length, real sign, int n)                                                             \
+{                                                                                                 \
+    uint64_t reached = 0;                                                                         \
+    for (int run = 0; run < n; run++) {                                                           \
+        real *target = u + start[run];                                                            \
+        const real *bound = limit + start[run], *row = weights + tap[run] * per_tap;              \
+        int any = 0;                                                                              \
+        for (int64_t i = 0; i < length; i++) {                                                    \
+            target[i] += sign * row[i];                                                           \
+            any |= target[i] >= bound[i];                                                         \
+        }                                                                                         \
+        reached |= (uint64_t)(any != 0) << run;                                                   \
+    }                                                                                             \
+    return reached;                                                                               \
+}                                                                                                 \
+                                                                                                  \
+/* Tell whether one of n neurons reached its limit. */                                            \
+VARIANTS static int any_reached_##name(                                                           \
+    const real *__restrict u, const real *__restrict limit, int64_t n)                            \
 {                                                                                                 \
     int reached = 0;                                                                              \
-    for (int64_t i = 0; i < n; i++) {                                                             \
-        u[i] += sign * weights[i];                                                                \
+    for (int64_t i = 0; i < n; i++)                                                               \
         reached |= u[i] >= limit[i];                                                              \
-    }                                                                                             \
     return reached;                                                                               \
 }                                                                                                 \
                                                                                                   \
@@ -116,18 +134,22 @@ VARIANTS static real nearest_##name(                                            
 }                                                                                                 \
                                                                                                   \
 /* Set for each neuron the u below which it cannot fire before tick `due`: far for those barred   \
-   until then. `now` and `then` are the ramps at this tick and at the last before `due`. */       \
-VARIANTS static void set_limits_##name(                                                           \
-    real *__restrict limit, const real *__restrict current, const real *__restrict theta,         \
-    const int32_t *__restrict allowed, real now, real then, int32_t due, real slack, real end,    \
-    real far, int64_t n)                                                                          \
+   until then. `now` and `then` are the ramps at this tick and at the last before `due`. Tell     \
+   whether a neuron has reached its limit already. */                                             \
+VARIANTS static int set_limits_##name(                                                            \
+    real *__restrict limit, const real *__restrict u, const real *__restrict current,             \
+    const real *__restrict theta, const int32_t *__restrict allowed, real now, real then,         \
+    int32_t due, real slack, real end, real far, int64_t n)                                       \
 {                                                                                                 \
+    int reached = 0;                                                                              \
     for (int64_t i = 0; i < n; i++) {                                                             \
         real a = current[i] * now, b = current[i] * then;                                         \
         real size = current[i] < 0 ? -current[i] : current[i];                                    \
         real free = theta[i] - (a > b ? a : b) - slack * (theta[i] + size * end);                 \
         limit[i] = allowed[i] >= due ? far : free;                                                \
+        reached |= u[i] >= limit[i];                                                              \
     }                                                                                             \
+    return reached;                                                                               \
 }
 
 #define DEFINE_LOOPS_OF_LOCKSTEP(real, name)                                                      \

@@ -14,6 +14,7 @@ cdef class Wiring:
     cdef const uint8_t* hard     # population -> hard reset
     cdef const double* v_reset   # population -> potential after a hard reset
     cdef const int32_t* block    # population -> neurons of a block, which share a prediction
+    cdef int32_t* block_of       # neuron -> block, counted in its population
     cdef const void* theta       # neuron -> threshold, real
     cdef const void* v_init      # neuron -> initial potential, real
     cdef int n_projections

@@ -51,8 +51,9 @@ cdef class Wiring:
         self.out_list = <int32_t*>calloc(self.n_projections + 1, sizeof(int32_t))
         self.in_first = <int32_t*>calloc(self.n_populations + 1, sizeof(int32_t))
         self.in_list = <int32_t*>calloc(self.n_projections + 1, sizeof(int32_t))
+        self.block_of = <int32_t*>calloc(self.n_neurons + 1, sizeof(int32_t))
         if not (
-            self.projections and self.out_first and self.out_list and self.in_first and self.in_list
+            self.block_of and self.projections and self.out_first and self.out_list and self.in_first and self.in_list
         ):
             raise MemoryError
         for number, (source, target, delay, *synapses) in enumerate(projections):
@@ -67,6 +68,7 @@ cdef class Wiring:
         self._index()
 
     def __dealloc__(self):
+        free(self.block_of)
         free(self.projections)
         free(self.out_first)
         free(self.out_list)
@@ -121,7 +123,12 @@ cdef class Wiring:
 
     cdef void _index(self):
         cdef int population, number, outgoing = 0, incoming = 0
+        cdef int64_t neuron
         for population in range(self.n_populations):
+            for neuron in range(self.offsets[population], self.offsets[population + 1]):
+                self.block_of[neuron] = <int32_t>(
+                    (neuron - self.offsets[population]) // self.block[population]
+                )
             self.out_first[population] = outgoing
             self.in_first[population] = incoming
             for number in range(self.n_projections):
