@@ -324,7 +324,7 @@ cdef void look(
     cdef int64_t first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
     cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1])
     run.events += 1
-    if wiring.block[p] == 1:
+    if wiring.in_first[p] == wiring.in_first[p + 1]:
         look_at_one(wiring, run, neurons, block, first, p, current, ramp)
         return
     fire(wiring, run, neurons, first, end, p, current, ramp)
