@@ -13,8 +13,7 @@ from thresher.converters.calibrate import check_calibration, fingerprint
 from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
 from thresher.ir.fields import check_fields, rules_of
-from thresher.ir.marks import suggest
-from thresher.registry import Registry
+from thresher.registry import Registry, suggest
 
 Array = NDArray[Any]
 Simulate = Callable[[Graph, Array], Mapping[str, Array]]

@@ -18,10 +18,10 @@ from thresher.ir.marks import (
     found,
     parse_yaml,
     read_yaml,
-    suggest,
     text_of,
 )
 from thresher.ir.spec_fields import read_plain_fields
+from thresher.registry import suggest
 
 KEYS = ("recipe", "source", "passes", "readout")
 

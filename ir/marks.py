@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 
 from thresher.errors import GraphError, SpecError
 from thresher.ir.graph import Mark
+from thresher.registry import suggest
 
 LARGEST_TEXT = 4 * 2**20
 """Bytes that a YAML file may have."""
@@ -105,12 +105,6 @@ class YamlMap:
 
 
 YamlValue = YamlScalar | YamlList | YamlMap
-
-
-def suggest(name: str, known: Collection[str]) -> str:
-    """Word the question 'did you mean ...? ', or nothing where no known name is near."""
-    near = get_close_matches(name, known, n=3)
-    return "did you mean " + " or ".join(f"'{n}'" for n in near) + "? " if near else ""
 
 
 def listed(names: Collection[str]) -> str:

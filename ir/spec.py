@@ -15,7 +15,6 @@ from thresher.ir.marks import (
     found,
     listed,
     read_yaml,
-    suggest,
     text_of,
     texts_of,
 )
@@ -25,6 +24,7 @@ from thresher.ir.spec_nodes import read_nodes
 from thresher.ir.spec_tensors import TensorSource
 from thresher.ir.spec_writer import FORMAT, spec_text
 from thresher.ir.tensors import write_tensors
+from thresher.registry import suggest
 
 KEYS = (
     "thresher", "name", "tensors", "inputs", "nodes", "outputs", "labels", "readout", "conversion",

@@ -12,7 +12,6 @@ from thresher.ir.marks import (
     expect_map,
     listed,
     placed,
-    suggest,
     text_of,
 )
 from thresher.ir.op import OPS, Op, Shape
@@ -20,6 +19,7 @@ from thresher.ir.spec_fields import Reference, Settings, parse_value, read_field
 from thresher.ir.spec_tensors import TensorSource
 from thresher.ir.spiking import Spiking
 from thresher.ir.tensor import Tensor
+from thresher.registry import suggest
 
 
 def read_nodes(

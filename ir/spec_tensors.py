@@ -15,13 +15,13 @@ from thresher.ir.marks import (
     expect_map,
     listed,
     placed,
-    suggest,
     text_of,
 )
 from thresher.ir.op import Shape
 from thresher.ir.spec_fields import read_plain_fields
 from thresher.ir.tensor import Tensor
 from thresher.ir.tensors import StoredTensor, expect_size, open_tensors
+from thresher.registry import suggest
 
 LARGEST_DRAWN = 2**29
 """Values that all initialisers of a spec may draw together."""

@@ -1,6 +1,6 @@
 """Registry: named things of one kind, with an answer for a name that is unknown."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
@@ -40,9 +40,8 @@ class Registry(Generic[T]):
 
     def unknown(self, name: str) -> str:
         """Word the answer to an unknown name."""
-        near = get_close_matches(name, self._entries, n=3)
-        hint = "did you mean " + " or ".join(f"'{n}'" for n in near) + "? " if near else ""
-        return f"unknown {self.kind} '{name}': {hint}known are {', '.join(self.names())}"
+        known = ", ".join(self._entries)
+        return f"unknown {self.kind} '{name}': {suggest(name, self._entries)}known are {known}"
 
     def names(self) -> list[str]:
         """List the registered names in order of registration."""
@@ -53,3 +52,9 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Word the question 'did you mean ...? ', or nothing where no known name is near."""
+    near = get_close_matches(name, known, n=3)
+    return "did you mean " + " or ".join(f"'{n}'" for n in near) + "? " if near else ""
