@@ -191,8 +191,7 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[str, ...]:
         """Return the nodes that read a node or an input, in order, each once."""
-        readers = set(self.structure.successors(name))
-        return tuple(name for name in self.order if name in readers)
+        return self._readers[name]
 
     def replace(self, name: str, **changes: Any) -> "Graph":
         """Return a graph in which one node's fields are changed; the others are shared."""
@@ -223,14 +222,26 @@ class Graph:
     def _position(self) -> dict[str, int]:
         return {item.name: position for position, item in enumerate(self._items)}
 
+    @cached_property
+    def _readers(self) -> dict[str, tuple[str, ...]]:
+        readers: dict[str, list[str]] = {item.name: [] for item in self._items}
+        for node in self:
+            for source in dict.fromkeys(node.inputs):
+                readers[source].append(node.name)
+        return {source: tuple(names) for source, names in readers.items()}
+
     @property
     def _items(self) -> tuple[Input | Node, ...]:
         return (*self.inputs, *self.nodes)
 
+    @cached_property
+    def _marks(self) -> dict[str, Mark | None]:
+        return {item.name: item.mark for item in self._items}
+
     def _place(self, name: str) -> str:
         """Return 'file:line: ' of a node or an input, or nothing where it came from no file."""
-        marks = {item.name: item.mark for item in self._items}
-        return f"{marks[name]}: " if marks.get(name) is not None else ""
+        mark = self._marks[name]
+        return f"{mark}: " if mark is not None else ""
 
     def _check_names(self) -> None:
         if not self.inputs:

@@ -1,8 +1,9 @@
 """Op: what a node of the ANN computes. A new op is one class in one file of `ops/`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -64,16 +65,11 @@ class Op(ABC):
         """
         return {}
 
-    @property
-    def tensors(self) -> dict[str, Tensor]:
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
         """Map the tensor fields that are set to their tensors."""
-        return dict(self._tensors())
-
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for field, _ in rules_of(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Tensor):
-                yield field.name, value
+        fields = ((field.name, getattr(self, field.name)) for field, _ in rules_of(self))
+        return {name: value for name, value in fields if isinstance(value, Tensor)}
 
 
 OPS: Registry[type[Op]] = Registry("op", SpecError)

@@ -44,4 +44,4 @@ def test_a_name_that_is_near_to_none_gets_the_list_alone() -> None:
 
 
 def test_several_near_names_are_offered_nearest_first() -> None:
-    assert suggest("fc3", ["conv1", "fc1", "fc2"]) == "did you mean 'fc2' or 'fc1'? "
+    assert suggest("conv12", ["conv", "fc", "conv1"]) == "did you mean 'conv1' or 'conv'? "
