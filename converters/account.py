@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from thresher.errors import PassError
-from thresher.ir import Graph, Node, Op, Spiking, Tensor
+from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.spiking import Value
 
 
@@ -51,11 +51,6 @@ def tabulate(source: Graph, converted: Graph, notes: Sequence[Account]) -> list[
     return [_row(node, converted, targets, notes) for node in source]
 
 
-def is_linear(op: Op) -> bool:
-    """Tell whether an op becomes synapses, without building its map."""
-    return type(op).to_linear_maps is not Op.to_linear_maps
-
-
 def describe(value: Value) -> str:
     """Write a neuron parameter: one number, or its range over channels or neurons."""
     if isinstance(value, Tensor):
@@ -82,7 +77,7 @@ def _row(
     if now.spiking is not None:
         became = _population(now.spiking) + (", the readout" if is_readout else "")
         return Account(node.name, became, "; ".join(said or [now.op.kind]))
-    if is_linear(now.op):
+    if now.op.is_linear():
         reached = targets[node.name]
         became = f"synapses to {_listed(reached)}" if reached else "unused"
         return Account(node.name, became, "; ".join(said or [f"linear op ({now.op.kind})"]))

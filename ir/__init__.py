@@ -2,7 +2,8 @@
 
 import thresher.ir.ops as ops
 from thresher.ir.evaluate import evaluate
-from thresher.ir.graph import Graph, Input, Node, Preprocess, Readout
+from thresher.ir.graph import Graph
+from thresher.ir.node import Input, Node, Preprocess, Readout
 from thresher.ir.op import OPS, Op
 from thresher.ir.schema import schema
 from thresher.ir.spec import load, save

@@ -255,6 +255,55 @@ class IntsRule:
 
 
 @dataclass(frozen=True)
+class NumbersRule:
+    """One number for all channels, or a list with one for each; `n` None allows any count."""
+
+    number: FloatRule
+    n: int | None = None
+
+    @property
+    def expected(self) -> str:
+        count = "one a channel" if self.n is None else f"1 or {self.n}"
+        return f"{self.number.expected}, or a list of such, {count}"
+
+    def parse(self, value: object) -> tuple[float, ...]:
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if self.n is not None and len(items) not in (1, self.n):
+            raise ValueError(self.expected)
+        try:
+            return tuple(self.number.parse(item) for item in items)
+        except ValueError:
+            raise ValueError(self.expected) from None
+
+    def dump(self, value: Sequence[float]) -> object:
+        return [self.number.dump(item) for item in value]
+
+    def schema(self) -> Json:
+        number = self.number.schema()
+        return {"anyOf": [number, {"type": "array", "items": number, "minItems": 1}]}
+
+
+@dataclass(frozen=True)
+class OptionalRule:
+    """What another rule accepts, or None where nothing is said."""
+
+    rule: Rule
+
+    @property
+    def expected(self) -> str:
+        return self.rule.expected
+
+    def parse(self, value: object) -> object:
+        return None if value is None else self.rule.parse(value)
+
+    def dump(self, value: Any) -> object:
+        return None if value is None else self.rule.dump(value)
+
+    def schema(self) -> Json:
+        return self.rule.schema()
+
+
+@dataclass(frozen=True)
 class TensorRule:
     """A tensor; in a file, its name. ``optional`` ones may be absent, written `false`."""
 
@@ -293,9 +342,11 @@ class NumberOrTensorRule:
     def parse(self, value: object) -> float | Tensor:
         if not isinstance(value, Tensor):
             return self.number.parse(value)
-        for item in (value.values.min(initial=math.inf), value.values.max(initial=-math.inf)):
-            if math.isfinite(item):
-                self.number.parse(item)
+        if value.values.dtype.kind not in "iuf":
+            raise ValueError(self.number.expected)
+        if value.values.size:
+            self.number.parse(value.values.min())
+            self.number.parse(value.values.max())
         return value
 
     def dump(self, value: float | Tensor) -> object:

@@ -1,105 +1,28 @@
-"""Graph and Node: structure, order and validity; no file, no arithmetic."""
+"""Graph: structure, order and validity; no file, no arithmetic."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import networkx as nx
-import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import GraphError
-from thresher.ir.fields import ChoiceRule, IntRule, check_fields, ruled
-from thresher.ir.op import Op, Shape
-from thresher.ir.spiking import Spiking
+from thresher.ir.node import Input, Mark, Node, Readout
+from thresher.ir.op import Shape
 from thresher.ir.tensor import Tensor
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Where in a file something stands; lines and columns count from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """Turn stored pixels into what the network was trained on: (x / divide - mean) / std.
-
-    `mean` and `std` hold one value a channel, or one for all.
-    """
-
-    divide: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-
-    def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """Preprocess a batch (N, C, ...) in float32."""
-        axes = (-1, *[1] * (x.ndim - 2))
-        mean, std = (np.asarray(v, np.float32).reshape(axes) for v in (self.mean, self.std))
-        y: NDArray[np.float32] = (x.astype(np.float32) / np.float32(self.divide) - mean) / std
-        return y
-
-
-@dataclass(frozen=True)
-class Input:
-    """An input of the graph; `threshold` is what one spike of a spiking encoder stands for."""
-
-    name: str
-    shape: Shape
-    preprocess: Preprocess | None = None
-    threshold: float | None = None
-    mark: Mark | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Readout:
-    """How the decision is read: the output's membrane, or its spikes; counted from `t_start`."""
-
-    kind: str = ruled(ChoiceRule(("membrane", "spikes")), "membrane")
-    t_start: int = ruled(IntRule(0), 0)
-
-    def __post_init__(self) -> None:
-        check_fields(self, "readout", GraphError)
-
-
-@dataclass(frozen=True)
-class Node:
-    """An operation of the ANN; with `spiking`, also a population of the SNN.
-
-    `delay` (ticks; steps in lockstep) holds for the projection that a linear node is part of.
-    """
-
-    name: str
-    op: Op
-    inputs: tuple[str, ...]
-    spiking: Spiking | None = None
-    delay: int | None = None
-    mark: Mark | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def tensors(self) -> Iterator[Tensor]:
-        yield from self.op.tensors.values()
-        if self.spiking is not None:
-            for name in ("threshold", "v_init", "shift"):
-                value = getattr(self.spiking, name)
-                if isinstance(value, Tensor):
-                    yield value
 
 
 @dataclass(frozen=True)
 class Graph:
     """An ANN and the SNN that it was converted to, in one immutable value.
 
-    A graph that exists is valid: names are unique, edges lead somewhere, there is no cycle, and
-    shapes fit. `meta` holds provenance (plain values, as YAML can write them).
+    A graph that exists is valid: names are unique, edges lead somewhere, there is no cycle, shapes
+    fit, delays lie on linear nodes, and labels, if any, are as many as the output's values. `meta`
+    holds provenance (plain values, as YAML can write them).
 
     Raises
     ------
@@ -121,6 +44,7 @@ class Graph:
         self.shapes  # noqa: B018 - shapes are inferred here
         self.tensors  # noqa: B018 - names of tensors are compared here
         self._check_annotations()
+        self._check_labels()
 
     def __getitem__(self, name: str) -> Node:
         return self._by_name[name]
@@ -199,6 +123,11 @@ class Graph:
 
     def replace_all(self, nodes: Mapping[str, Node]) -> "Graph":
         """Return a graph in which the nodes of these names are replaced, in their places."""
+        for name in nodes:
+            if name not in self:
+                raise GraphError(
+                    f"there is no node '{name}' to replace; nodes are {_listed(self._by_name)}"
+                )
         return replace(self, nodes=tuple(nodes.get(node.name, node) for node in self.nodes))
 
     def without(self, name: str) -> "Graph":
@@ -279,13 +208,29 @@ class Graph:
 
     def _check_annotations(self) -> None:
         for node in self.nodes:
+            where = f"{self._place(node.name)}node '{node.name}'"
+            if node.delay is not None and not node.op.is_linear():
+                raise GraphError(
+                    f"{where}: a delay stands on op '{node.op.kind}'; expected it on a linear node "
+                    "between two populations, whose projection it delays"
+                )
             if node.spiking is None:
                 continue
-            where = f"{self._place(node.name)}node '{node.name}'"
             try:
                 node.spiking.check_shape(self.shapes[node.name])
             except GraphError as error:
                 raise GraphError(f"{where}: {error}") from error
+
+    def _check_labels(self) -> None:
+        if not self.labels or len(self.outputs) != 1:
+            return
+        (output,) = self.outputs
+        classes = prod(self.shapes[output])
+        if len(self.labels) != classes:
+            raise GraphError(
+                f"{self._place(output)}there are {len(self.labels)} labels, but output '{output}' "
+                f"gives {classes} values; expected one label a value"
+            )
 
 
 def check_name(name: str, place: str = "") -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import DataError
-from thresher.ir.graph import Graph, Preprocess
+from thresher.ir.graph import Graph
+from thresher.ir.node import Preprocess
 
 Array = NDArray[Any]
 

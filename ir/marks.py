@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from thresher.errors import GraphError, SpecError
-from thresher.ir.graph import Mark
+from thresher.ir.node import Mark
 from thresher.registry import suggest
 
 LARGEST_TEXT = 4 * 2**20

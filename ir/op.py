@@ -47,6 +47,11 @@ class Op(ABC):
         """Return one map for each input, whose sum is the op; None where it is not linear."""
         return None
 
+    @classmethod
+    def is_linear(cls) -> bool:
+        """Tell whether the op becomes synapses, without building its maps."""
+        return cls.to_linear_maps is not Op.to_linear_maps
+
     def macs(self, *shapes: Shape) -> int:
         """Count the multiply-accumulates of one sample (PyTorch's convention: bias is free)."""
         return 0

@@ -3,11 +3,11 @@
 import inspect
 
 from thresher.ir.fields import IntRule, Json, TensorRule, is_required, rules_of
-from thresher.ir.graph import Readout
 from thresher.ir.initialise import INITIALISERS
+from thresher.ir.node import Input, Readout
 from thresher.ir.op import OPS, Op
 from thresher.ir.spec import KEYS, REQUIRED
-from thresher.ir.spec_inputs import POSITIVE, SHAPE, preprocess_rules
+from thresher.ir.spec_inputs import preprocess_rules
 from thresher.ir.spec_writer import FORMAT
 from thresher.ir.spiking import Spiking
 
@@ -76,6 +76,7 @@ def _tensors() -> Json:
 
 
 def _input() -> Json:
+    rules = {field.name: rule for field, rule in rules_of(Input)}
     preprocess = {
         "description": "(x / divide - mean) / std",
         "type": "object",
@@ -87,11 +88,11 @@ def _input() -> Json:
         "required": ["shape"],
         "additionalProperties": False,
         "properties": {
-            "shape": {"description": "Without the batch axis.", **SHAPE.schema()},
+            "shape": {"description": "Without the batch axis.", **rules["shape"].schema()},
             "preprocess": preprocess,
             "threshold": {
                 "description": "What one spike of a spiking encoder stands for.",
-                **POSITIVE.schema(),
+                **rules["threshold"].schema(),
             },
         },
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from thresher.errors import GraphError, SpecError
 from thresher.files import replacing
 from thresher.ir.fields import rules_of
-from thresher.ir.graph import Graph, Readout
+from thresher.ir.graph import Graph
 from thresher.ir.marks import (
     YamlMap,
     YamlValue,
@@ -18,6 +18,7 @@ from thresher.ir.marks import (
     text_of,
     texts_of,
 )
+from thresher.ir.node import Readout
 from thresher.ir.spec_fields import read_plain_fields
 from thresher.ir.spec_inputs import read_inputs
 from thresher.ir.spec_nodes import read_nodes

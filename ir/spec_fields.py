@@ -14,8 +14,8 @@ from thresher.ir.fields import (
     is_required,
     rules_of,
 )
-from thresher.ir.graph import Mark
 from thresher.ir.marks import YamlMap, YamlScalar, YamlValue, found
+from thresher.ir.node import Mark
 from thresher.ir.tensor import Tensor
 
 

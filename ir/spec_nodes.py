@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from thresher.errors import GraphError, SpecError
 from thresher.ir.fields import IntRule, TensorRule, rules_of
-from thresher.ir.graph import Graph, Input, Node, check_name
+from thresher.ir.graph import Graph, check_name
 from thresher.ir.marks import (
     YamlList,
     YamlMap,
@@ -14,6 +14,7 @@ from thresher.ir.marks import (
     placed,
     text_of,
 )
+from thresher.ir.node import Input, Node
 from thresher.ir.op import OPS, Op, Shape
 from thresher.ir.spec_fields import Reference, Settings, parse_value, read_fields
 from thresher.ir.spec_tensors import TensorSource

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
 from thresher.ir.evaluate import single_input_output
-from thresher.ir.graph import Graph, Node, Readout
+from thresher.ir.graph import Graph
 from thresher.ir.linear_map import LinearMap, Shape, add_maps, compose, identity, scaling
+from thresher.ir.node import Node, Readout
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim.network import Network, Population, Projection, engine_order
 from thresher.sim.neurons import NEURONS

@@ -12,8 +12,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.ir.graph import Readout
 from thresher.ir.linear_map import LinearMap, Shape
+from thresher.ir.node import Readout
 
 Reals = NDArray[np.floating]
 Ints = NDArray[np.int64]

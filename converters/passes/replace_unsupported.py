@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from thresher.converters.account import is_linear
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.errors import PassError
 from thresher.ir import Graph, Node
@@ -61,7 +60,7 @@ class ReplaceUnsupported(Pass):
         if isinstance(node.op, Softmax) and not _is_output(graph, node):
             why = "its values need all others of the layer; retrain without"
             return self._refusal(named, "softmax", why, "remove")
-        if node.op.can_spike or is_linear(node.op) or isinstance(node.op, Softmax):
+        if node.op.can_spike or node.op.is_linear() or isinstance(node.op, Softmax):
             return ""
         return f"{named}: no pass replaces it; take it out of the network and retrain"
 

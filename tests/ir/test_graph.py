@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from thresher.errors import GraphError
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, ops
-from thresher.ir.graph import Mark
+from thresher.ir.node import Mark
 
 IMAGE = Input("image", (2, 4, 4))
 
@@ -158,6 +158,24 @@ def test_a_graph_without_inputs_is_refused() -> None:
 def test_a_graph_without_outputs_is_refused() -> None:
     with pytest.raises(GraphError, match="the graph has no output"):
         Graph("net", (IMAGE,), (node("a"),), ())
+
+
+@pytest.mark.parametrize(("n", "message"), [(3, "3 labels"), (33, "33 labels")])
+def test_labels_of_another_count_than_the_outputs_values_are_refused(n: int, message: str) -> None:
+    labels = tuple(map(str, range(n)))
+    with pytest.raises(GraphError, match=f"are {message}, but output 'a' gives 32 values; expec"):
+        dataclasses.replace(graph(node("a")), labels=labels)
+
+
+def test_a_delay_on_what_makes_no_projection_is_refused() -> None:
+    assert graph(node("a", op=ops.Identity(), delay=3))["a"].delay == 3
+    with pytest.raises(GraphError, match="node 'a': a delay stands on op 'relu'; expected it on"):
+        graph(node("a", delay=3))
+
+
+def test_a_node_that_is_not_there_cannot_be_replaced() -> None:
+    with pytest.raises(GraphError, match="there is no node 'b' to replace; nodes are 'a'"):
+        graph(node("a")).replace_all({"b": node("b")})
 
 
 def test_an_error_says_where_in_the_file_the_node_stands() -> None:

@@ -187,9 +187,9 @@ def test_readout_labels_and_provenance_are_kept(tmp_path: Path) -> None:
         "levels": [1, 2.0, True],
         "empty": {},
     }
-    graph = relu_graph(readout=Readout("spikes", 4), labels=("0", "no", ""), meta=meta)
+    graph = relu_graph(readout=Readout("spikes", 4), labels=("no", ""), meta=meta)
     assert saved_text(graph, tmp_path).split("outputs: [relu]\n")[1] == (
-        "labels: ['0', 'no', '']\n"
+        "labels: ['no', '']\n"
         "readout: {kind: spikes, t_start: 4}\n"
         "conversion:\n"
         "  recipe: deng2021\n"
@@ -228,7 +228,8 @@ def test_names_that_yaml_reads_as_something_else_work_unquoted(tmp_path: Path) -
 
 
 def test_names_that_yaml_reads_as_something_else_are_quoted(tmp_path: Path) -> None:
-    graph = relu_graph(labels=("no", "y", "1e-5", "1:30", "name"))
+    labels = ("no", "y", "1e-5", "1:30", "name")
+    graph = relu_graph(inputs=(Input("x", (5,)),), labels=labels)
     assert "labels: ['no', 'y', '1e-5', '1:30', name]\n" in saved_text(graph, tmp_path)
 
 

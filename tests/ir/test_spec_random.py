@@ -1,6 +1,7 @@
 """Random small graphs come back from their files the same, byte by byte."""
 
 import unicodedata
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -133,13 +134,16 @@ def graphs(draw: Draw) -> Graph:
             inputs = (source, draw(st.sampled_from(twins)))
         shapes[name] = op.infer_shape(*(shapes[i] for i in inputs))
         spiking = draw_spiking(draw, name, shapes[name]) if draw(st.booleans()) else None
-        nodes.append(Node(name, op, inputs, spiking, draw(st.none() | st.integers(0, 9))))
+        delay = draw(st.none() | st.integers(0, 9)) if op.is_linear() else None
+        nodes.append(Node(name, op, inputs, spiking, delay))
+    classes = prod(shapes[nodes[-1].name])
+    n_labels = draw(st.sampled_from([0, classes])) if classes <= 4 else 0
     return Graph(
         draw(st.text(max_size=5)),
         (item,),
         tuple(draw(st.permutations(nodes))),
         (nodes[-1].name,),
-        tuple(draw(st.lists(st.text(max_size=4), max_size=3))),
+        tuple(draw(st.text(max_size=4)) for _ in range(n_labels)),
         Readout(draw(st.sampled_from(["membrane", "spikes"])), draw(st.integers(0, 3))),
         draw(st.dictionaries(st.text(max_size=4), plain, max_size=3)),
     )

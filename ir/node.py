@@ -1,0 +1,121 @@
+"""Node and Input: what a graph is made of, each checked as it is made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError
+from thresher.ir.fields import (
+    ChoiceRule,
+    FloatRule,
+    IntRule,
+    IntsRule,
+    NumbersRule,
+    OptionalRule,
+    check_fields,
+    ruled,
+)
+from thresher.ir.op import Op, Shape
+from thresher.ir.spiking import Spiking
+from thresher.ir.tensor import Tensor
+
+POSITIVE = FloatRule(0.0, exclusive=True)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where in a file something stands; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Turn stored pixels into what the network was trained on: (x / divide - mean) / std.
+
+    `mean` and `std` hold one value a channel, or one for all.
+    """
+
+    divide: float = ruled(POSITIVE, 1.0)
+    mean: tuple[float, ...] = ruled(NumbersRule(FloatRule()), (0.0,))
+    std: tuple[float, ...] = ruled(NumbersRule(POSITIVE), (1.0,))
+
+    def __post_init__(self) -> None:
+        check_fields(self, "preprocess", GraphError)
+
+    def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Preprocess a batch (N, C, ...) in float32."""
+        axes = (-1, *[1] * (x.ndim - 2))
+        mean, std = (np.asarray(v, np.float32).reshape(axes) for v in (self.mean, self.std))
+        y: NDArray[np.float32] = (x.astype(np.float32) / np.float32(self.divide) - mean) / std
+        return y
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the graph; `threshold` is what one spike of a spiking encoder stands for."""
+
+    name: str
+    shape: Shape = ruled(IntsRule(minimum=1))
+    preprocess: Preprocess | None = None
+    threshold: float | None = ruled(OptionalRule(POSITIVE), None)
+    mark: Mark | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        what = f"input '{self.name}'"
+        check_fields(self, what, GraphError)
+        if not self.shape:
+            raise GraphError(f"{what}: shape is []; expected the size of at least one axis")
+        for role in ("mean", "std") if self.preprocess is not None else ():
+            n = len(getattr(self.preprocess, role))
+            if n not in (1, self.shape[0]):
+                raise GraphError(
+                    f"{what}: preprocess: {role} has {n} values; expected 1, or one for each of "
+                    f"the {self.shape[0]} channels"
+                )
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How the decision is read: the output's membrane, or its spikes; counted from `t_start`."""
+
+    kind: str = ruled(ChoiceRule(("membrane", "spikes")), "membrane")
+    t_start: int = ruled(IntRule(0), 0)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "readout", GraphError)
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation of the ANN; with `spiking`, also a population of the SNN.
+
+    `delay` (ticks; steps in lockstep) holds for the projection that a linear node is part of.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    spiking: Spiking | None = None
+    delay: int | None = ruled(OptionalRule(IntRule(0)), None)
+    mark: Mark | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self, f"node '{self.name}'", GraphError)
+
+    @property
+    def tensors(self) -> Iterator[Tensor]:
+        yield from self.op.tensors.values()
+        if self.spiking is not None:
+            for name in ("threshold", "v_init", "shift"):
+                value = getattr(self.spiking, name)
+                if isinstance(value, Tensor):
+                    yield value
