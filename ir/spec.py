@@ -6,7 +6,6 @@ from pathlib import Path
 
 from thresher.errors import GraphError, SpecError
 from thresher.files import replacing
-from thresher.ir.fields import rules_of
 from thresher.ir.graph import Graph
 from thresher.ir.marks import (
     YamlMap,
@@ -52,13 +51,14 @@ def load(path: str | Path) -> Graph:
     name, labels, readout, conversion = (
         root.entries.get(key) for key in ("name", "labels", "readout", "conversion")
     )
+    given = {} if readout is None else read_plain_fields(Readout, readout, "'readout'")
     return Graph(
         name=path.stem if name is None else text_of(name, "'name'"),
         inputs=inputs,
         nodes=nodes,
         outputs=_read_outputs(root.entries["outputs"], [node.name for node in nodes]),
         labels=() if labels is None else texts_of(labels, "'labels'"),
-        readout=Readout() if readout is None else _read_readout(readout),
+        readout=Readout(**given),
         meta={} if conversion is None else expect_map(conversion, "'conversion'").plain(),
     )
 
@@ -118,9 +118,3 @@ def _read_outputs(value: YamlValue, nodes: Collection[str]) -> tuple[str, ...]:
                 f"{listed(nodes)}"
             )
     return outputs
-
-
-def _read_readout(value: YamlValue) -> Readout:
-    section = expect_map(value, "'readout'")
-    section.expect_keys([field.name for field, _ in rules_of(Readout)], "'readout'")
-    return Readout(**read_plain_fields(Readout, section, "'readout'"))

@@ -14,7 +14,7 @@ from thresher.ir.fields import (
     is_required,
     rules_of,
 )
-from thresher.ir.marks import YamlMap, YamlScalar, YamlValue, found
+from thresher.ir.marks import YamlMap, YamlScalar, YamlValue, expect_map, found
 from thresher.ir.node import Mark
 from thresher.ir.tensor import Tensor
 
@@ -83,8 +83,19 @@ def read_fields(
     return {**settings, **tensors}
 
 
-def read_plain_fields(owner: type, section: YamlMap, what: str) -> dict[str, Any]:
-    """Read the ruled fields of a dataclass that holds no tensors."""
+def read_plain_fields(
+    owner: type, value: YamlValue, what: str, *, beside: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Read a mapping of the ruled fields of a dataclass that holds no tensors.
+
+    Raises
+    ------
+    SpecError
+        Where it is no mapping, a key is neither a field nor one of `beside`, or a field is missing
+        or breaks its rule.
+    """
+    section = expect_map(value, what)
+    section.expect_keys([*beside, *(field.name for field, _ in rules_of(owner))], what)
 
     def refuse(reference: Reference, settings: Settings) -> Tensor:
         raise SpecError(f"{reference.mark}: {what}: '{reference.field}' cannot be a tensor")

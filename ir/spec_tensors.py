@@ -6,7 +6,6 @@ from math import prod
 from pathlib import Path
 
 from thresher.errors import SpecError
-from thresher.ir.fields import rules_of
 from thresher.ir.initialise import INITIALISERS, Initialiser
 from thresher.ir.marks import (
     YamlList,
@@ -122,8 +121,6 @@ class TensorSource:
             kind = text_of(init, f"{what}: field 'init'")
             with placed(init.mark, what):
                 initialiser = INITIALISERS.get(kind)
-            fields = [field.name for field, _ in rules_of(initialiser)]
-            entry.expect_keys(["init", *fields], what)
-            values = read_plain_fields(initialiser, entry, what)
+            values = read_plain_fields(initialiser, entry, what, beside=("init",))
             with placed(entry.mark, what):
                 self._initialisers[name] = initialiser(**values)
