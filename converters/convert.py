@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from thresher.converters.pass_ import Context, Pass, Simulate, run
 from thresher.converters.recipe import Recipe, load_recipe
+from thresher.errors import PassError
 from thresher.ir import Graph
 
 Array = NDArray[Any]
@@ -65,4 +66,11 @@ def convert(
 def _recipe(recipe: str | Path | Sequence[Pass]) -> Recipe:
     if isinstance(recipe, (str, Path)):
         return load_recipe(recipe)
+    for step in recipe:
+        if not isinstance(step, Pass):
+            raise PassError(
+                f"the list of passes holds {step!r}; expected passes, such as "
+                "thresher.converters.passes.FoldBatchNorm(), or a recipe's name or file in place "
+                "of the list"
+            )
     return Recipe(passes=tuple(recipe))

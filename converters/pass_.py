@@ -12,7 +12,7 @@ from thresher.converters.account import Account, tabulate
 from thresher.converters.calibrate import check_calibration, fingerprint
 from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
-from thresher.ir.fields import check_fields, rules_of
+from thresher.ir.fields import check_fields, is_integer, rules_of
 from thresher.registry import Registry, suggest
 
 Array = NDArray[Any]
@@ -126,7 +126,8 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
     ------
     PassError
         Before the first pass where the graph is converted already, a pass is listed twice or
-        lacks something that it needs; later where a pass fails or leaves a node unaccounted for.
+        lacks something that it needs, or steps is no whole number; later where a pass fails or
+        leaves a node unaccounted for.
     DataError
         Where the calibration images do not fit the graph.
     """
@@ -163,8 +164,8 @@ def _check_passes(passes: Sequence[Pass], context: Context) -> None:
     for name in names:
         if names.count(name) > 1:
             raise PassError(f"pass '{name}' is listed {names.count(name)} times; expected once")
-    if context.steps is not None and context.steps < 1:
-        raise PassError(f"steps is {context.steps}; expected a whole number of at least 1")
+    if context.steps is not None and not (is_integer(context.steps) and context.steps >= 1):
+        raise PassError(f"steps is {context.steps!r}; expected a whole number of at least 1")
     lacking = [
         f"pass '{step.name}' needs {NEEDS[need]}"
         for step in passes
@@ -209,7 +210,7 @@ def _entry(step: Pass) -> object:
 def _conditions(context: Context, used: frozenset[str]) -> dict[str, object]:
     conditions: dict[str, object] = {}
     if context.steps is not None:
-        conditions["steps"] = context.steps
+        conditions["steps"] = int(context.steps)
     if "calibration" in used and context.calibration is not None:
         images = context.calibration
         conditions["calibration"] = {"samples": len(images), "sha256": fingerprint(images)}

@@ -1,5 +1,6 @@
 """convert: what it checks before, what it refuses, and the provenance that it leaves."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from thresher.converters import Context, Pass, convert, recipe_names, run
 from thresher.converters.calibrate import fingerprint
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift, StripDropout
 from thresher.errors import DataError, PassError
-from thresher.ir import Graph, Preprocess, Readout, Spiking, evaluate
+from thresher.ir import Graph, Preprocess, Readout, Spiking, evaluate, load, save
 from thresher.ir.ops import Dropout, Flatten, LeakyRelu, Relu, Softmax
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -151,6 +152,14 @@ def test_the_steps_asked_for_are_recorded_whether_a_pass_used_them_or_not() -> N
     assert "steps" not in convert(graph, [BalanceThresholds()], calibration=X).meta
 
 
+def test_the_steps_of_an_array_are_recorded_as_a_plain_number(tmp_path: Path) -> None:
+    snn = convert(relu_net(3), "deng2021", calibration=X, steps=np.arange(9)[8])
+
+    save(snn, tmp_path / "snn.yaml")
+
+    assert load(tmp_path / "snn.yaml").meta["steps"] == 8
+
+
 def test_the_same_conversion_gives_the_same_graph() -> None:
     first, second = (convert(net(), "default", calibration=X, steps=8) for _ in range(2))
 
@@ -184,10 +193,16 @@ def test_all_missing_needs_are_named_at_once() -> None:
         convert(relu_net(3), [BalanceThresholds(), Shift()])
 
 
-@pytest.mark.parametrize("steps", [0, -3])
-def test_steps_below_one_are_refused(steps: int) -> None:
-    with pytest.raises(PassError, match=f"steps is {steps}; expected a whole number of at least 1"):
+@pytest.mark.parametrize("steps", [0, -3, 1.5, 8.0, True, "8", np.nan])
+def test_steps_that_are_no_whole_number_above_zero_are_refused(steps: object) -> None:
+    message = f"steps is {steps!r}; expected a whole number of at least 1"
+    with pytest.raises(PassError, match=re.escape(message)):
         convert(relu_net(3), "default", calibration=X, steps=steps)
+
+
+def test_the_names_of_passes_are_no_passes() -> None:
+    with pytest.raises(PassError, match="the list of passes holds 'shift'; expected passes, such"):
+        convert(relu_net(3), [BalanceThresholds(), "shift"], calibration=X, steps=4)
 
 
 def test_a_pass_listed_twice_is_refused() -> None:
