@@ -13,53 +13,25 @@ drives is a block of its own, whose date is exact.
 
 import numpy as np
 
-from libc.math cimport floor
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from thresher.cython_ext.async_run cimport Neurons, Run, allocate, release
 from thresher.cython_ext.calendar cimport (
     Bucket, Calendar, push, schedule, sort_blocks, take_out,
 )
+from thresher.cython_ext.dates cimport FAR, SLACK, any_reached, crossing, limit
 from thresher.cython_ext.loops cimport (
-    any_over_double, any_over_float, any_reached_double, any_reached_float, arrive_double,
-    arrive_float, lowest_bit, nearest_double, nearest_float, set_limits_double, set_limits_float,
+    any_over_double, any_over_float, arrive_double, arrive_float, lowest_bit,
 )
-from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence
+from thresher.cython_ext.measures cimport decide, record, saw_evidence
 from thresher.cython_ext.types cimport (
-    RUNS, Decision, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, real, uint8_t,
+    RUNS, Decision, Projection, int8_t, int16_t, int32_t, int64_t, real, uint8_t,
     uint64_t,
 )
 from thresher.cython_ext.wiring cimport Wiring, spike_columns
 
-cdef int64_t WHEEL = 4096   # slots of the calendar, at most
 cdef int64_t PACE = 16      # ticks to a block's date after an arrival, at most
-cdef double FAR = 1e30      # stands for a ramp that never rises
-cdef double SLACK = 2.0 ** -20  # of a predicted date, for rounding: 2 ** -22 would do in float32
-
-
-cdef struct Run:
-    int64_t tick
-    int64_t last              # ticks of the run
-    int64_t refractory
-    bint netted
-    int64_t slots             # buckets of a population: more than the longest delay, a power of two
-    int64_t* first_block      # population -> first block; one more at the end
-    Calendar calendar
-    Bucket* buckets           # slot * n_populations + population
-    uint8_t* touched          # block -> whether a netted arrival touched it
-    int32_t* pace             # block -> ticks to its next date, at most
-    int32_t* looked           # blocks to look at, at this tick
-    int64_t n_looked
-    const uint8_t* kept       # population -> whether its spikes are recorded
-    int64_t* counts           # population -> spikes
-    int64_t* output_counts    # class -> net spikes of the output, where it fires
-    int64_t operations
-    int64_t events
-    int64_t pending
-    int64_t peak
-    bint failed               # memory ran out
-    Spikes spikes
-    Decision decision
 
 
 def run_async(
@@ -109,73 +81,6 @@ def run_async(
         )
     finally:
         release(wiring, &run)
-
-
-cdef void allocate(Wiring wiring, Run* run, int n_output) noexcept nogil:
-    cdef int populations = wiring.n_populations, p
-    cdef int64_t size, blocks = 0, slots = 1, i
-    run.first_block = <int64_t*>calloc(populations + 1, sizeof(int64_t))
-    if run.first_block == NULL:
-        run.failed = True
-        return
-    for p in range(populations):
-        run.first_block[p] = blocks
-        size = wiring.offsets[p + 1] - wiring.offsets[p]
-        blocks += (size + wiring.block[p] - 1) // wiring.block[p]
-    run.first_block[populations] = blocks
-    while slots < WHEEL and slots < run.last + 2:
-        slots *= 2
-    run.slots = 1
-    while run.slots <= wiring.longest_delay and run.slots <= run.last:
-        run.slots *= 2
-    run.calendar.mask = slots - 1
-    run.calendar.n_populations = populations
-    run.calendar.head = <int32_t*>malloc(slots * populations * sizeof(int32_t))
-    run.calendar.next = <int32_t*>calloc(blocks, sizeof(int32_t))
-    run.calendar.previous = <int32_t*>calloc(blocks, sizeof(int32_t))
-    run.calendar.due = <int64_t*>calloc(blocks, sizeof(int64_t))
-    run.buckets = <Bucket*>calloc(run.slots * populations, sizeof(Bucket))
-    run.touched = <uint8_t*>calloc(blocks, 1)
-    run.pace = <int32_t*>calloc(blocks, sizeof(int32_t))
-    run.looked = <int32_t*>calloc(blocks, sizeof(int32_t))
-    run.output_counts = <int64_t*>calloc(n_output, sizeof(int64_t))
-    if not (
-        run.calendar.head and run.calendar.next and run.calendar.previous and run.calendar.due
-        and run.buckets and run.touched and run.pace and run.looked and run.output_counts
-    ):
-        run.failed = True
-        return
-    for i in range(slots * populations):
-        run.calendar.head[i] = -1
-
-
-cdef void release(Wiring wiring, Run* run) noexcept:
-    cdef int64_t i
-    if run.buckets != NULL:
-        for i in range(run.slots * wiring.n_populations):
-            free(run.buckets[i].spike)
-    free(run.first_block)
-    free(run.calendar.head)
-    free(run.calendar.next)
-    free(run.calendar.previous)
-    free(run.calendar.due)
-    free(run.buckets)
-    free(run.touched)
-    free(run.pace)
-    free(run.looked)
-    free(run.output_counts)
-    free_spikes(&run.spikes)
-
-
-cdef struct Neurons:
-    # What the loops over a block read, as bytes of the engine's precision.
-    void* u                   # potential without the ramp
-    void* current             # per step
-    void* inverse             # ticks that the ramp takes for one unit; FAR where it never rises
-    void* limit               # what u must reach for the neuron to fire before its block's date
-    const void* theta
-    int32_t* allowed          # first tick at which the neuron may fire
-    double* slack             # block -> ticks by which a predicted date may be late
 
 
 cdef void simulate(
@@ -413,80 +318,6 @@ cdef void plan(
         take_out(&run.calendar, block, p)
 
 
-cdef inline int limit(
-    Run* run, Neurons* neurons, int64_t first, int64_t end, int64_t due, real* current,
-    const real* ramp,
-) noexcept nogil:
-    """Set the limits that hold until `due`; tell whether a neuron has reached its own already."""
-    if real is float:
-        return set_limits_float(
-            &(<real*>neurons.limit)[first], &(<real*>neurons.u)[first], &current[first],
-            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
-            ramp[due - 1], <int32_t>due, SLACK, ramp[run.last], FAR, end - first,
-        )
-    else:
-        return set_limits_double(
-            &(<real*>neurons.limit)[first], &(<real*>neurons.u)[first], &current[first],
-            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
-            ramp[due - 1], <int32_t>due, SLACK, ramp[run.last], FAR, end - first,
-        )
-
-
-cdef int64_t crossing(
-    Run* run, Neurons* neurons, int32_t block, int64_t first, int64_t end, real* current,
-    const real* ramp,
-) noexcept nogil:
-    """Return a tick before which no neuron of a block fires by its ramp; last + 1 for never."""
-    cdef double ahead
-    if real is float:
-        ahead = nearest_float(
-            &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
-            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
-            <int32_t>run.tick, FAR, end - first,
-        )
-    else:
-        ahead = nearest_double(
-            &(<real*>neurons.u)[first], &current[first], &(<real*>neurons.inverse)[first],
-            &(<const real*>neurons.theta)[first], &neurons.allowed[first], ramp[run.tick],
-            <int32_t>run.tick, FAR, end - first,
-        )
-    ahead = ahead * (1.0 - SLACK) - neurons.slack[block]
-    if ahead < 2.0:
-        return exactly(neurons, first, end, current, ramp, run.tick, run.last)
-    if ahead > run.last - run.tick:
-        return run.last + 1
-    return run.tick + <int64_t>floor(ahead)
-
-
-cdef int64_t exactly(
-    Neurons* neurons, int64_t first, int64_t end, real* current, const real* ramp, int64_t tick,
-    int64_t last,
-) noexcept nogil:
-    """Return the first tick after `tick` at which a neuron of first..end fires by its ramp."""
-    cdef real* u = <real*>neurons.u
-    cdef const real* theta = <const real*>neurons.theta
-    cdef int64_t best = last + 1, i, low, high, middle
-    for i in range(first, end):
-        low = max(<int64_t>neurons.allowed[i], tick + 1)
-        if low >= best:
-            continue
-        if u[i] + current[i] * ramp[low] >= theta[i]:
-            best = low
-            continue
-        if not current[i] > 0:
-            continue
-        high = best  # a rising ramp never falls in k: bisect
-        low += 1
-        while low < high:
-            middle = (low + high) // 2
-            if u[i] + current[i] * ramp[middle] >= theta[i]:
-                high = middle
-            else:
-                low = middle + 1
-        best = high
-    return best
-
-
 cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:
     """Count a spike, record it, and send it along the population's projections."""
     cdef int32_t entry, number
@@ -618,13 +449,6 @@ cdef void compare_run(
                 current, ramp,
             )
         first = end
-
-
-cdef inline int any_reached(const real* u, const real* limit, int64_t n) noexcept nogil:
-    if real is float:
-        return any_reached_float(u, limit, n)
-    else:
-        return any_reached_double(u, limit, n)
 
 
 cdef void touch_run(Wiring wiring, Run* run, int64_t first, int64_t n, int p) noexcept nogil:
