@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
+from thresher.ir.compose import add_maps, compose
 from thresher.ir.evaluate import single_input_output
 from thresher.ir.graph import Graph
-from thresher.ir.linear_map import LinearMap, Shape, add_maps, compose, identity, scaling
+from thresher.ir.linear_map import LinearMap, Shape, identity, scaling
 from thresher.ir.node import Node, Readout
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim.network import Network, Population, Projection, engine_order

@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from thresher.ir.linear_map import (
-    ConvMap,
-    DenseMap,
-    IndexMap,
-    LinearMap,
-    Shape,
-    SparseMap,
-)
+from thresher.ir.linear_map import IndexMap, LinearMap, Shape, SparseMap
+from thresher.ir.weighted_map import ConvMap, DenseMap
 from thresher.sim.network import Ints, RunSynapses, SparseSynapses, engine_order
 
 Synapses = RunSynapses | SparseSynapses

@@ -11,17 +11,10 @@ import numpy as np
 from thresher.errors import GraphError
 from thresher.ir.convolution import Axis, convolve, convolve_transposed
 from thresher.ir.fields import IntRule, Padding, PaddingRule, Pair, PairRule, TensorRule, ruled
-from thresher.ir.linear_map import (
-    ConvMap,
-    IndexMap,
-    LinearMap,
-    identity,
-    numbering,
-    per_channel,
-    reindex,
-)
+from thresher.ir.linear_map import IndexMap, LinearMap, identity, numbering, per_channel, reindex
 from thresher.ir.op import Array, Op, Shape, expect_axes, expect_tensor, register_op
 from thresher.ir.tensor import Tensor
+from thresher.ir.weighted_map import ConvMap
 
 
 @dataclass(frozen=True)

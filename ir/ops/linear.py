@@ -8,9 +8,10 @@ import numpy as np
 
 from thresher.errors import GraphError
 from thresher.ir.fields import IntRule, TensorRule, ruled
-from thresher.ir.linear_map import DenseMap, LinearMap, identity
+from thresher.ir.linear_map import LinearMap, identity
 from thresher.ir.op import Array, Op, Shape, expect_axes, expect_tensor, register_op
 from thresher.ir.tensor import Tensor
+from thresher.ir.weighted_map import DenseMap
 
 
 @register_op

@@ -9,18 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import GraphError
+from thresher.ir.compose import compose
 from thresher.ir.convolution import Axis, taps
 from thresher.ir.fields import BoolRule, Padding, PaddingRule, Pair, PairRule, ruled
-from thresher.ir.linear_map import (
-    ConvMap,
-    IndexMap,
-    LinearMap,
-    compose,
-    identity,
-    numbering,
-    scaling,
-)
+from thresher.ir.linear_map import IndexMap, LinearMap, identity, numbering, scaling
 from thresher.ir.op import Array, Op, Shape, expect_axes, register_op
+from thresher.ir.weighted_map import ConvMap
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,7 @@ import numpy as np
 
 from thresher.errors import GraphError
 from thresher.ir.fields import FloatRule, IntsRule, Pair, PairRule, ruled
-from thresher.ir.linear_map import (
-    LinearMap,
-    identity,
-    numbering,
-    reindex,
-    sparse_from_rows,
-)
+from thresher.ir.linear_map import LinearMap, identity, numbering, reindex, sparse_from_rows
 from thresher.ir.op import Array, Op, Shape, expect_axes, register_op
 
 Bounds = tuple[int | None, ...]

@@ -12,18 +12,10 @@ from hypothesis import strategies as st
 import thresher.ir.linear_map as linear_map
 from thresher.errors import GraphError
 from thresher.ir import Op, Tensor, ops
-from thresher.ir.linear_map import (
-    ConvMap,
-    DenseMap,
-    IndexMap,
-    LinearMap,
-    SparseMap,
-    add_maps,
-    compose,
-    identity,
-    scaling,
-)
+from thresher.ir.compose import add_maps, compose
+from thresher.ir.linear_map import IndexMap, LinearMap, SparseMap, identity, scaling
 from thresher.ir.op import Array, Shape
+from thresher.ir.weighted_map import ConvMap, DenseMap
 
 Fill = Callable[[Shape], Array]
 Build = Callable[[Fill], Op]  # an op of fixed geometry that waits for its weights

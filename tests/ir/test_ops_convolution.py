@@ -5,8 +5,8 @@ import pytest
 
 from thresher.errors import GraphError
 from thresher.ir import Tensor, ops
-from thresher.ir.linear_map import ConvMap
 from thresher.ir.op import Array
+from thresher.ir.weighted_map import ConvMap
 
 
 def tensor(name: str, *shape: int) -> Tensor:

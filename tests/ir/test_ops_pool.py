@@ -5,7 +5,8 @@ import pytest
 
 from thresher.errors import GraphError
 from thresher.ir import ops
-from thresher.ir.linear_map import ConvMap, IndexMap, LinearMap, SparseMap
+from thresher.ir.linear_map import IndexMap, LinearMap, SparseMap
+from thresher.ir.weighted_map import ConvMap
 
 X = np.random.default_rng(5).normal(size=(2, 3, 7, 8))
 
