@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 
 from thresher.errors import DataError, SimulationError
 from thresher.ir.fields import is_integer
-from thresher.ir.graph import Graph
+from thresher.ir.graph import Graph, Readout
 from thresher.ir.images import check_images, preprocess
 from thresher.ir.tensor import Tensor
 from thresher.ir.threads import one_blas_thread
 from thresher.sim import options as checks
 from thresher.sim.compile import compile_graph
 from thresher.sim.compiled import compiled_available
-from thresher.sim.contract import ENGINES, NEVER, Options, Run, SampleRun
+from thresher.sim.contract import ENGINES, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
+from thresher.sim.gathered import Gathered
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
 from thresher.sim.neurons import NEURONS
 from thresher.sim.recording import Recording, Selection, expect_memory, select
-from thresher.sim.result import Latency, Result, Settings, package_version
+from thresher.sim.result import Result, Settings, package_version
 from thresher.sim.stimulus import Stimuli, expect_threshold
-from thresher.sim.trace import Trace
 
 Progress = Callable[[int, int], None]
 DTYPES: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
@@ -110,15 +110,7 @@ def simulate(
     spiking_input = ENCODERS.get(encoder).spikes
     if spiking_input:
         expect_threshold(graph, encoder)
-    wanted = graph.readout
-    if readout is not None:
-        wanted = replace(wanted, kind=checks.choice("readout", readout, ("membrane", "spikes")))
-    if t_start is not None:
-        wanted = replace(wanted, t_start=checks.whole("t_start", t_start, 0, "steps"))
-    if wanted.t_start >= n_steps:
-        raise SimulationError(
-            f"t_start is {wanted.t_start}; expected less than the {n_steps} steps"
-        )
+    wanted = _readout(graph, readout, t_start, n_steps)
     network = compile_graph(
         graph,
         readout=wanted,
@@ -179,62 +171,6 @@ def simulate(
     return gathered.result(network, settings, labels, seconds, trace)
 
 
-class Gathered:
-    """The measures of the samples run so far."""
-
-    def __init__(self) -> None:
-        self.runs: list[tuple[NDArray[np.int64], ...]] = []
-        self.scalars: list[tuple[int, ...]] = []
-
-    def add(self, run: SampleRun, clipped: int) -> None:
-        self.runs.append((run.predictions, run.spike_counts))
-        self.scalars.append(
-            (
-                run.first_evidence,
-                run.settled,
-                run.confident,
-                run.synaptic_operations,
-                run.events,
-                run.peak_queue,
-                clipped,
-            )
-        )
-
-    def result(
-        self,
-        network: Network,
-        settings: Settings,
-        labels: NDArray[np.int64] | None,
-        seconds: float,
-        trace: Trace,
-    ) -> Result:
-        predictions, counts = (np.array(column) for column in zip(*self.runs, strict=True))
-        first, settled, confident, operations, events, peak, clipped = np.array(self.scalars).T
-        per_step = settings.ticks_per_step
-        latency = Latency(*(_in_steps(times, per_step) for times in (first, settled, confident)))
-        spiking = network.spiking
-        return Result(
-            settings,
-            labels,
-            predictions,
-            latency,
-            {p.name: counts[:, p.rank] for p in spiking},
-            operations,
-            events,
-            peak,
-            clipped,
-            {p.name: p.size for p in spiking},
-            network.dense_macs,
-            network.input_macs * settings.steps,
-            seconds,
-            trace,
-        )
-
-
-def _in_steps(ticks: NDArray[np.int64], ticks_per_step: int) -> NDArray[np.float64]:
-    return np.where(ticks == NEVER, np.nan, ticks / ticks_per_step)
-
-
 def _run_all(
     graph: Graph,
     x: NDArray[np.generic],
@@ -263,6 +199,18 @@ def _run_all(
     finally:
         options.stop[0] = 1  # what still runs was interrupted, and ends
         pool.shutdown(cancel_futures=True)
+
+
+def _readout(graph: Graph, kind: str | None, t_start: int | None, steps: int) -> Readout:
+    """Return the graph's readout with what the user overrides."""
+    wanted = graph.readout
+    if kind is not None:
+        wanted = replace(wanted, kind=checks.choice("readout", kind, ("membrane", "spikes")))
+    if t_start is not None:
+        wanted = replace(wanted, t_start=checks.whole("t_start", t_start, 0, "steps"))
+    if wanted.t_start >= steps:
+        raise SimulationError(f"t_start is {wanted.t_start}; expected less than the {steps} steps")
+    return wanted
 
 
 def _prepare(network: Network, options: Options, engine: str) -> Run:

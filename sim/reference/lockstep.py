@@ -40,7 +40,8 @@ class LockstepRun(State):
                 due = self.emitted[projection.source].get(step - projection.delay, [])
                 order = projection.synapses.entry_order(np.array([n for n, _ in due], np.int64))
                 for entry in order:
-                    self.deliver(projection, *due[entry], step, total)
+                    neuron, sign = due[entry]
+                    self.deliver(projection, neuron, sign, step, total)
                 self.events += len(due)
             v += total
             fired = np.flatnonzero(v >= population.theta)
