@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import reduce
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -17,9 +18,13 @@ from thresher.ir.linear_map import (
     ranges,
     sparse_from_rows,
 )
+from thresher.ir.merge_convolutions import merge_convolutions
 from thresher.ir.weighted_map import ConvMap, DenseMap
 
 Shapes = tuple[Shape, Shape, Floats | None]
+
+PRODUCTS_AT_ONCE = 2**20
+"""Products of two sparse maps that are held before they are summed: about 100 MB."""
 
 
 def compose(first: LinearMap, second: LinearMap) -> LinearMap:
@@ -33,6 +38,10 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
         return _compose_index(first, second, shapes)
     if isinstance(second, IndexMap):
         merged = _compose_after(first, second, shapes)
+        if merged is not None:
+            return merged
+    if isinstance(first, ConvMap):
+        merged = merge_convolutions(first, second, bias)
         if merged is not None:
             return merged
     if isinstance(first, DenseMap) and isinstance(second, DenseMap):
@@ -72,11 +81,12 @@ def _compose_after(first: LinearMap, second: IndexMap, shapes: Shapes) -> Linear
             return None  # a target that nothing reaches must not become a synapse
         weight = _choose_rows(first.weight, second)
         return replace(first, out_shape=second.out_shape, bias=shapes[2], weight=weight)
-    if isinstance(first, ConvMap) and second.is_whole and first.out_shape == second.out_shape:
+    # Shapes with the same first axis number their places alike, channels first or last.
+    if isinstance(first, ConvMap) and second.is_whole and first.out_shape[0] == second.out_shape[0]:
         by_channel = second.factor.reshape(first.out_shape[0], -1)
         if (by_channel == by_channel[:, :1]).all():
             scaled = first.weight * by_channel[:, 0, None, None, None]
-            return replace(first, bias=shapes[2], weight=scaled)
+            return replace(first, out_shape=second.out_shape, bias=shapes[2], weight=scaled)
     return None
 
 
@@ -89,13 +99,36 @@ def _choose_rows(weight: Floats, index: IndexMap) -> Floats:
 
 
 def _multiply(first: SparseMap, second: SparseMap, shapes: Shapes) -> SparseMap:
-    counts = np.diff(second.indptr)[first.indices]
-    expect_sparse_size(int(counts.sum()))
-    entry = ranges(second.indptr[first.indices], counts)
-    values = np.repeat(first.values, counts) * second.values[entry]
-    source = np.repeat(np.arange(len(first.indptr) - 1), np.diff(first.indptr))
-    fan_out = np.bincount(source, counts, len(first.indptr) - 1).astype(np.int64)
-    return sparse_from_rows(*shapes, fan_out, second.indices[entry], values)
+    """Multiply two sparse maps, a few sources at a time, since many products make one synapse."""
+    products = np.diff(second.indptr)[first.indices]
+    upto = np.concatenate([[0], np.cumsum(products)])[first.indptr]
+    expect_sparse_size(int(upto[-1]))
+    cuts = np.searchsorted(upto, np.arange(0, upto[-1], PRODUCTS_AT_ONCE))
+    ends = np.unique(np.append(cuts, [0, len(upto) - 1]))
+    parts = [_rows(first, second, *block, shapes[1]) for block in pairwise(ends.tolist())]
+    fan_out = np.concatenate([part.fan_out() for part in parts])
+    return SparseMap(
+        *shapes,
+        np.concatenate([[0], np.cumsum(fan_out)]),
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def _rows(
+    first: SparseMap, second: SparseMap, start: int, stop: int, out_shape: Shape
+) -> SparseMap:
+    """Multiply the sources from `start` to `stop` of a sparse map by another."""
+    entries = slice(first.indptr[start], first.indptr[stop])
+    between = first.indices[entries]
+    counts = np.diff(second.indptr)[between]
+    entry = ranges(second.indptr[between], counts)
+    values = np.repeat(first.values[entries], counts) * second.values[entry]
+    source = np.repeat(np.arange(stop - start), first.fan_out()[start:stop])
+    fan_out = np.bincount(source, counts, stop - start).astype(np.int64)
+    return sparse_from_rows(
+        (stop - start,), out_shape, None, fan_out, second.indices[entry], values
+    )
 
 
 def _add(a: LinearMap, b: LinearMap) -> LinearMap:

@@ -20,8 +20,9 @@ Shape = tuple[int, ...]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LARGEST_SPARSE = 2**28
-"""Synapses that a sparse map may hold (16 bytes each while it is composed)."""
+LARGEST_SPARSE = 2**27
+"""Synapses that a sparse map may have, those of parallel paths counted apart; each takes about 100
+bytes while the map is built."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,12 @@ def reindex(in_shape: Shape, out_shape: Shape, rows: NDArray[np.integer]) -> Ind
 def numbering(shape: Shape) -> Ints:
     """Return every neuron's number at its place in a population of this shape."""
     return np.arange(prod(shape)).reshape(shape)
+
+
+def at_places(shape: Shape, rows: Ints, columns: Ints) -> Ints:
+    """Return the neuron's number at (c, rows[h], columns[w]) of a shape; -1 where either is -1."""
+    down, across = rows[:, None], columns
+    return np.where((down >= 0) & (across >= 0), numbering(shape)[:, down, across], -1)
 
 
 def per_channel(values: NDArray[np.floating], shape: Shape) -> Floats:

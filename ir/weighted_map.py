@@ -49,11 +49,17 @@ class ConvMap(LinearMap):
     groups: int
 
     @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """How the kernel moves down and across."""
+        kernel = self.weight.shape[2:]
+        down, across = map(Axis, kernel, self.stride, self.padding, self.dilation)
+        return down, across
+
+    @property
     def grid(self) -> tuple[int, int, int, int]:
         """Heights and widths: input's, then output's."""
         _, height, width = self.before.out_shape
-        kernel = self.weight.shape[2:]
-        down, across = map(Axis, kernel, self.stride, self.padding, self.dilation)
+        down, across = self.axes
         return height, width, down.size(height), across.size(width)
 
     def weigh(self, x: Floats) -> Floats:

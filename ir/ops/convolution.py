@@ -11,7 +11,7 @@ import numpy as np
 from thresher.errors import GraphError
 from thresher.ir.convolution import Axis, convolve, convolve_transposed
 from thresher.ir.fields import IntRule, Padding, PaddingRule, Pair, PairRule, TensorRule, ruled
-from thresher.ir.linear_map import IndexMap, LinearMap, identity, numbering, per_channel, reindex
+from thresher.ir.linear_map import IndexMap, LinearMap, at_places, identity, per_channel, reindex
 from thresher.ir.op import Array, Op, Shape, expect_axes, expect_tensor, register_op
 from thresher.ir.tensor import Tensor
 from thresher.ir.weighted_map import ConvMap
@@ -269,10 +269,8 @@ class ConvTranspose2d(PlanarConvolution):
             places.append(np.where((place >= 0) & (place < size), place, -1))
             sizes.append(size)
             sides.append((max(before, 0), max(after, 0)))
-        rows, columns = places[0][:, None], places[1]
         grid = (shape[0], sizes[0], sizes[1])
-        stuffed = np.where((rows >= 0) & (columns >= 0), numbering(grid)[:, rows, columns], -1)
-        return reindex(shape, grid, stuffed), (sides[0], sides[1])
+        return reindex(shape, grid, at_places(grid, *places)), (sides[0], sides[1])
 
     def macs(self, *shapes: Shape) -> int:
         return prod(shapes[0][1:]) * self.weight.values.size

@@ -12,7 +12,7 @@ from thresher.errors import GraphError
 from thresher.ir.compose import compose
 from thresher.ir.convolution import Axis, taps
 from thresher.ir.fields import BoolRule, Padding, PaddingRule, Pair, PairRule, ruled
-from thresher.ir.linear_map import IndexMap, LinearMap, identity, numbering, scaling
+from thresher.ir.linear_map import IndexMap, LinearMap, at_places, identity, scaling
 from thresher.ir.op import Array, Op, Shape, expect_axes, register_op
 from thresher.ir.weighted_map import ConvMap
 
@@ -92,9 +92,7 @@ class AvgPool2d(Pool):
         for axis, size in zip(self.axes, shape[1:], strict=True):
             window, tap = np.divmod(np.arange(size) + axis.padding[0], axis.stride)
             windows.append(np.where((tap < axis.kernel) & (window < axis.size(size)), window, -1))
-        down, across = windows[0][:, None], windows[1]
-        rows = np.where((down >= 0) & (across >= 0), numbering(factor.shape)[:, down, across], -1)
-        rows = rows.ravel()
+        rows = at_places(factor.shape, *windows).ravel()
         factors = np.where(rows >= 0, factor.ravel()[rows], 0.0)
         return IndexMap(shape, factor.shape, None, rows, factors)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import thresher.ir.compose as composing
 import thresher.ir.linear_map as linear_map
 from thresher.errors import GraphError
 from thresher.ir import Op, Tensor, ops
@@ -251,6 +252,7 @@ def weight(*shape: int) -> Tensor:
 
 
 CONV = ops.Conv2d(weight=weight(4, 2, 3, 3), padding=1)
+DEPTHWISE = weight(4, 1, 3, 3)
 HALVES = ops.AvgPool2d(kernel=2)
 DOUBLE = ops.Scale(weight=Tensor("s", np.full(4, 2.0)))
 
@@ -259,6 +261,25 @@ DOUBLE = ops.Scale(weight=Tensor("s", np.full(4, 2.0)))
     ("start", "chain", "kind"),
     [
         ((2, 4, 4), [CONV, DOUBLE], ConvMap),
+        ((2, 4, 4), [CONV, HALVES], ConvMap),
+        ((2, 4, 4), [CONV, ops.GlobalAvgPool(), ops.Flatten()], ConvMap),
+        ((2, 4, 4), [CONV, ops.Reshape(shape=(4, 16))], ConvMap),
+        ((2, 4, 4), [CONV, ops.Conv2d(weight=weight(3, 4, 1, 1), stride=2)], ConvMap),
+        (
+            (2, 4, 4),
+            [
+                ops.Conv2d(weight=weight(4, 2, 1, 1)),
+                ops.Conv2d(weight=DEPTHWISE, padding=1, groups=4),
+            ],
+            ConvMap,
+        ),
+        ((2, 4, 4), [CONV, ops.Flatten()], SparseMap),
+        ((2, 4, 4), [CONV, ops.Conv2d(weight=DEPTHWISE, padding=1, groups=4)], SparseMap),
+        (
+            (2, 9, 9),
+            [ops.Conv2d(weight=weight(4, 2, 2, 2), stride=3), ops.AvgPool2d(kernel=3)],
+            SparseMap,
+        ),
         ((2, 8, 8), [HALVES, CONV], ConvMap),
         ((2, 4, 4), [ops.Slice(step=(1, 2, 2)), CONV], ConvMap),
         ((2, 4, 4), [ops.ConvTranspose2d(weight=weight(2, 3, 3, 3), stride=2)], ConvMap),
@@ -282,6 +303,44 @@ def test_convolutions_of_one_geometry_add_to_a_convolution() -> None:
     total = add_maps([one, two])
     assert isinstance(total, ConvMap)
     np.testing.assert_array_equal(total.weight, 2 * CONV.weight.values)
+
+
+@st.composite
+def two_convolutions(draw: st.DrawFn) -> tuple[Shape, list[Build]]:
+    """Draw a convolution and a second, or a pool, of which most can be one convolution."""
+    groups, follow = draw(st.sampled_from([(1, 1), (1, 4), (2, 1), (2, 2), (2, 4), (4, 2), (4, 4)]))
+    kernel, step, side = draw(pairs), draw(pairs), draw(paddings)
+    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1)]))
+
+    def first(fill: Fill) -> Op:
+        shapes = tensors(fill, weight=(4, 4 // groups, *kernel), bias=(4,))
+        return ops.Conv2d(**shapes, stride=step, padding=side, dilation=dilation, groups=groups)
+
+    window, pace = draw(pairs), draw(pairs)
+    spread, edge = draw(st.sampled_from([(1, 1), (1, 2)])), draw(st.integers(0, 3)) // 3
+    if draw(st.booleans()):
+        return (4, 7, 6), [first, lambda fill: ops.AvgPool2d(kernel=window)]
+
+    def second(fill: Fill) -> Op:
+        shapes = tensors(fill, weight=(8, 4 // follow, *window), bias=(8,))
+        return ops.Conv2d(**shapes, stride=pace, padding=edge, dilation=spread, groups=follow)
+
+    return (4, 7, 6), [first, second]
+
+
+@given(two_convolutions())
+def test_two_convolutions_have_the_values_and_the_synapses_of_the_chain(drawn) -> None:
+    start, builds = drawn
+    chain = [build(signed) for build in builds]
+    try:
+        chain[1].infer_shape(chain[0].infer_shape(start))
+    except GraphError:
+        return
+    x = np.random.default_rng(1).normal(size=(2, *start))
+    assert_equal_to(composed(start, chain).apply(x), run(chain, x))
+    alike = [build(positive) for build in builds]
+    expected = reached(lambda x: run(alike, x), start)
+    np.testing.assert_array_equal(composed(start, alike).fan_out(), expected)
 
 
 def test_taps_lists_where_each_position_lands() -> None:
@@ -318,6 +377,21 @@ def test_the_first_bias_passes_through_the_second_map() -> None:
         weight=Tensor("w", np.array([[3.0, 0.5]])), bias=Tensor("b", np.array([10.0]))
     )
     np.testing.assert_array_equal(composed((2,), [first, second]).bias, [10.0 + 3.0 - 1.0])
+
+
+def test_a_product_made_a_few_sources_at_a_time_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = ops.UpsampleNearest(scale=2).to_linear_maps((2, 3, 3))[0]
+    second = CONV.to_linear_maps((2, 6, 6))[0].to_sparse()
+    whole = compose(first, second)
+    monkeypatch.setattr(composing, "PRODUCTS_AT_ONCE", 50)
+    parted = compose(first, second)
+    assert isinstance(whole, SparseMap)
+    assert isinstance(parted, SparseMap)
+    np.testing.assert_array_equal(parted.indptr, whole.indptr)
+    np.testing.assert_array_equal(parted.indices, whole.indices)
+    np.testing.assert_array_equal(parted.values, whole.values)
 
 
 def test_a_chain_without_shared_weights_says_when_it_is_too_large(
