@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from thresher.errors import DataError, SimulationError
 from thresher.ir.fields import is_integer
-from thresher.ir.graph import Graph, Readout
+from thresher.ir.graph import Graph
 from thresher.ir.images import check_images, preprocess
+from thresher.ir.node import Readout
 from thresher.ir.tensor import Tensor
 from thresher.ir.threads import one_blas_thread
 from thresher.sim import options as checks
