@@ -1,7 +1,8 @@
 """Every op; importing this fills the registry."""
 
 from thresher.ir.ops.activation import Activation, ClippedRelu, LeakyRelu, Qcfs, Relu, Softmax
-from thresher.ir.ops.convolution import Conv1d, Conv2d, Convolution, ConvTranspose2d
+from thresher.ir.ops.conv_transpose import ConvTranspose2d
+from thresher.ir.ops.convolution import Conv1d, Conv2d, Convolution
 from thresher.ir.ops.linear import Linear
 from thresher.ir.ops.merge import Add, Concat
 from thresher.ir.ops.norm import BatchNorm, ChannelAffine, Scale

@@ -1,4 +1,4 @@
-"""Convolutions: conv1d, conv2d, conv_transpose2d."""
+"""Convolutions: conv1d, conv2d, and what conv_transpose2d shares with them."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from thresher.errors import GraphError
-from thresher.ir.convolution import Axis, convolve, convolve_transposed
+from thresher.ir.convolution import Axis, convolve
 from thresher.ir.fields import IntRule, Padding, PaddingRule, Pair, PairRule, TensorRule, ruled
-from thresher.ir.linear_map import IndexMap, LinearMap, at_places, identity, per_channel, reindex
+from thresher.ir.linear_map import LinearMap, identity, per_channel
 from thresher.ir.op import Array, Op, Shape, expect_axes, expect_tensor, register_op
 from thresher.ir.tensor import Tensor
 from thresher.ir.weighted_map import ConvMap
@@ -153,7 +153,7 @@ class Conv1d(Convolution):
 
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        weight, bias = _random((6, 2, 3)), _random((6,))
+        weight, bias = random_tensor((6, 2, 3)), random_tensor((6,))
         op = cls(weight=weight, bias=bias, stride=2, padding=(1, 2), dilation=2, groups=2)
         return op, ((4, 9),)
 
@@ -207,8 +207,8 @@ class Conv2d(PlanarConvolution):
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         op = cls(
-            weight=_random((6, 2, 3, 2)),
-            bias=_random((6,)),
+            weight=random_tensor((6, 2, 3, 2)),
+            bias=random_tensor((6,)),
             stride=(2, 1),
             padding=((1, 0), (2, 1)),
             dilation=(1, 2),
@@ -217,94 +217,7 @@ class Conv2d(PlanarConvolution):
         return op, ((4, 7, 6),)
 
 
-@register_op
-@dataclass(frozen=True)
-class ConvTranspose2d(PlanarConvolution):
-    """Spread (C, H, W) by a weight (in, out/groups, kh, kw); `padding` cuts the result's edges."""
-
-    kind: ClassVar[str] = "conv_transpose2d"
-    weight_layout: ClassVar[str] = "(in, out/groups, kernel height, kernel width)"
-    output_padding: Pair = ruled(PairRule(0), (0, 0))
-
-    def infer_shape(self, *shapes: Shape) -> Shape:
-        for extra, step, reach in zip(self.output_padding, self.stride, self.dilation, strict=True):
-            if extra >= max(step, reach):
-                raise GraphError(
-                    f"output_padding {list(self.output_padding)} must be smaller than the stride "
-                    f"{list(self.stride)} or the dilation {list(self.dilation)}"
-                )
-        return super().infer_shape(*shapes)
-
-    def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
-        """Stuff zeros between the inputs, then convolve with the flipped kernel."""
-        (shape,) = shapes
-        out_shape = self.infer_shape(shape)
-        before, padding = self._stuffing(shape)
-        weight = self.weight.values.astype(np.float64)
-        by_group = weight.reshape(self.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-        return (
-            ConvMap(
-                shape,
-                out_shape,
-                self._bias_over(out_shape),
-                before,
-                by_group.reshape(self.out_channels, -1, *self.kernel)[..., ::-1, ::-1],
-                (1, 1),
-                padding,
-                self.dilation,
-                self.groups,
-            ),
-        )
-
-    def _stuffing(self, shape: Shape) -> tuple[IndexMap, Padding]:
-        """Return the map into a grid with zeros between the inputs, and the grid's padding.
-
-        Where `padding` cuts off more than a kernel's reach, the grid ends that much earlier.
-        """
-        places, sizes, sides = [], [], []
-        for n, axis, extra in zip(shape[1:], self.axes, self.output_padding, strict=True):
-            before, after = (axis.reach - 1 - side for side in axis.padding)
-            size = (n - 1) * axis.stride + 1 + extra + min(before, 0) + min(after, 0)
-            place = np.arange(n) * axis.stride + min(before, 0)
-            places.append(np.where((place >= 0) & (place < size), place, -1))
-            sizes.append(size)
-            sides.append((max(before, 0), max(after, 0)))
-        grid = (shape[0], sizes[0], sizes[1])
-        return reindex(shape, grid, at_places(grid, *places)), (sides[0], sides[1])
-
-    def macs(self, *shapes: Shape) -> int:
-        return prod(shapes[0][1:]) * self.weight.values.size
-
-    def _weigh(self, x: Array, weight: Array) -> Array:
-        return convolve_transposed(x, weight, self.axes, self.output_padding, self.groups)
-
-    def _size(self, shape: Shape) -> Shape:
-        return tuple(
-            (size - 1) * axis.stride + axis.reach + extra - sum(axis.padding)
-            for size, axis, extra in zip(shape, self.axes, self.output_padding, strict=True)
-        )
-
-    def _weight_channels(self) -> int:
-        return self.weight.shape[1] * self.groups
-
-    @classmethod
-    def _weight_shape(cls, channels: int, out: int, groups: int, kernel: Shape) -> Shape:
-        return (channels, out // groups, *kernel)
-
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        op = cls(
-            weight=_random((4, 3, 3, 2)),
-            bias=_random((6,)),
-            stride=(2, 3),
-            padding=((1, 0), (3, 1)),
-            output_padding=(1, 2),
-            dilation=(1, 2),
-            groups=2,
-        )
-        return op, ((4, 3, 4),)
-
-
-def _random(shape: Shape) -> Tensor:
+def random_tensor(shape: Shape) -> Tensor:
+    """Draw a weight or a bias for an example."""
     values = np.random.default_rng(len(shape)).normal(size=shape)
     return Tensor("bias" if len(shape) == 1 else "weight", values.astype(np.float32))
