@@ -9,18 +9,9 @@ from thresher.converters.pass_ import PASSES, Pass
 from thresher.errors import PassError, SpecError
 from thresher.ir import Readout
 from thresher.ir.fields import rules_of
-from thresher.ir.marks import (
-    YamlList,
-    YamlMap,
-    YamlScalar,
-    YamlValue,
-    expect_map,
-    found,
-    parse_yaml,
-    read_yaml,
-    text_of,
-)
+from thresher.ir.marks import YamlList, YamlMap, YamlScalar, YamlValue, expect_map, found, text_of
 from thresher.ir.spec_fields import read_plain_fields
+from thresher.ir.yaml_reader import parse_yaml, read_yaml
 from thresher.registry import suggest
 
 KEYS = ("recipe", "source", "passes", "readout")

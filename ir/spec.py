@@ -7,16 +7,7 @@ from pathlib import Path
 from thresher.errors import GraphError, SpecError
 from thresher.files import replacing
 from thresher.ir.graph import Graph
-from thresher.ir.marks import (
-    YamlMap,
-    YamlValue,
-    expect_map,
-    found,
-    listed,
-    read_yaml,
-    text_of,
-    texts_of,
-)
+from thresher.ir.marks import YamlMap, YamlValue, expect_map, found, listed, text_of, texts_of
 from thresher.ir.node import Readout
 from thresher.ir.spec_fields import read_plain_fields
 from thresher.ir.spec_inputs import read_inputs
@@ -24,6 +15,7 @@ from thresher.ir.spec_nodes import read_nodes
 from thresher.ir.spec_tensors import TensorSource
 from thresher.ir.spec_writer import FORMAT, spec_text
 from thresher.ir.tensors import write_tensors
+from thresher.ir.yaml_reader import read_yaml
 from thresher.registry import suggest
 
 KEYS = (

@@ -11,8 +11,9 @@ import yaml
 from thresher.errors import SpecError
 from thresher.ir.fields import TensorRule, dump_fields, rules_of
 from thresher.ir.graph import Graph
-from thresher.ir.marks import BOOLEAN, DEEPEST, FLOAT, LARGEST_TEXT
+from thresher.ir.marks import BOOLEAN, FLOAT
 from thresher.ir.node import Input, Node, Preprocess, Readout
+from thresher.ir.yaml_reader import DEEPEST, LARGEST_TEXT
 
 FORMAT = 1
 """Version of the spec file's format."""

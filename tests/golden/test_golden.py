@@ -12,9 +12,9 @@ import pytest
 
 from thresher.converters import PASSES, Context, Pass
 from thresher.ir import Graph
-from thresher.ir.marks import parse_yaml
 from thresher.ir.spec import load
 from thresher.ir.spec_writer import spec_text
+from thresher.ir.yaml_reader import parse_yaml
 
 FOLDER = Path(__file__).parent
 CASES = sorted(FOLDER.glob("*/*.in.yaml"))

@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from thresher.errors import SpecError
-from thresher.ir.marks import (
-    DEEPEST,
-    LARGEST_TEXT,
-    YamlMap,
-    YamlScalar,
-    parse_yaml,
-    read_yaml,
-    text_of,
-    texts_of,
-)
+from thresher.ir.marks import YamlMap, YamlScalar, text_of, texts_of
+from thresher.ir.yaml_reader import DEEPEST, LARGEST_TEXT, parse_yaml, read_yaml
 
 
 def plain(text: str) -> object:
