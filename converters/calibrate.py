@@ -20,6 +20,8 @@ BINS = 2048
 GRID = 200
 """Thresholds that the search for the least square error tries, up to the maximum."""
 BATCH = 32
+COUNTED_AT_ONCE = 2**20
+"""Values of a node that are sorted into bins together, at about 30 bytes each."""
 ADVISED = 100
 
 
@@ -106,8 +108,10 @@ def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[
     def keep(name: str, y: Array) -> None:
         if name in tops:
             rows = y.reshape(len(y), len(tops[name]), -1)
-            counts[name] += _count(rows, tops[name])
             values[name] += rows[:, 0].size
+            at_once = max(1, COUNTED_AT_ONCE // rows[0].size)
+            for start in range(0, len(rows), at_once):
+                counts[name] += _count(rows[start : start + at_once], tops[name])
 
     if tops:
         evaluate(graph, images, hook=keep, batch=BATCH)

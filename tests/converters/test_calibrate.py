@@ -81,6 +81,18 @@ def test_a_histogram_counts_every_positive_value_once() -> None:
     assert found.values == 100
 
 
+def test_counting_a_few_values_at_a_time_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, graph = drawn(40, 5), relu_net(5)
+    top = maxima(graph, {"relu1"}, x)["relu1"]
+    expected = histograms(graph, {"relu1": top}, x)["relu1"]
+
+    monkeypatch.setattr(calibrate, "COUNTED_AT_ONCE", 17)
+
+    found = histograms(graph, {"relu1": top}, x)["relu1"]
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    assert found.values == expected.values
+
+
 def test_a_histogram_of_a_layer_is_one_row_over_all_channels() -> None:
     x = drawn(50, 4)
 
