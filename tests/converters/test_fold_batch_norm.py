@@ -149,6 +149,17 @@ def test_a_batch_norm_on_the_input_becomes_a_scale() -> None:
     assert_same_function(folded, graph)
 
 
+def test_a_batch_norm_before_a_padded_convolution_stays_before_the_padding() -> None:
+    shape, host = HOSTS["conv2d"]
+    graph = chain(shape, ("bn", batch_norm("bn", 4)), ("c", host))
+
+    folded = fold(graph)
+
+    assert isinstance(folded["bn"].op, Scale)
+    assert folded["c"].op == host
+    assert_same_function(folded, graph)
+
+
 def test_a_batch_norm_whose_layer_is_also_the_output_becomes_a_scale() -> None:
     shape, host = HOSTS["linear"]
     graph = with_nodes(chain(shape, ("c", host), ("bn", batch_norm("bn", 7))), [], "bn", "c")
