@@ -199,12 +199,10 @@ class Graph:
                     f"{where}: reads '{source}', which is no node and no input; known are "
                     f"{_listed(self._position)}"
                 )
-        least, most = node.op.least_inputs, node.op.most_inputs
-        if len(node.inputs) < least or (most is not None and len(node.inputs) > most):
-            wanted = str(least) if least == most else f"at least {least}"
-            raise GraphError(
-                f"{where}: op '{node.op.kind}' takes {wanted} input(s), got {len(node.inputs)}"
-            )
+        try:
+            node.op.expect_inputs(len(node.inputs))
+        except GraphError as error:
+            raise GraphError(f"{where}: {error}") from error
 
     def _check_annotations(self) -> None:
         for node in self.nodes:

@@ -48,6 +48,14 @@ class Op(ABC):
         return None
 
     @classmethod
+    def expect_inputs(cls, n: int) -> None:
+        """Raise GraphError unless the op takes so many inputs."""
+        least, most = cls.least_inputs, cls.most_inputs
+        if n < least or (most is not None and n > most):
+            wanted = str(least) if least == most else f"at least {least}"
+            raise GraphError(f"op '{cls.kind}' takes {wanted} input(s), got {n}")
+
+    @classmethod
     def is_linear(cls) -> bool:
         """Tell whether the op becomes synapses, without building its maps."""
         return cls.to_linear_maps is not Op.to_linear_maps

@@ -97,7 +97,8 @@ class _NodeReader:
             cls = OPS.get(kind)
         fields = [field.name for field, _ in rules_of(cls)]
         section.expect_keys(["op", "from", *fields, "spiking", "delay"], f"{what} ({kind})")
-        _expect_inputs(cls, section, sources, what)
+        with placed(section.entries["from"].mark, what):
+            cls.expect_inputs(len(sources))
         in_shapes = [self._shapes[source] for source in sources]
 
         def resolve(reference: Reference, settings: Settings) -> Tensor:
@@ -164,16 +165,6 @@ def _read_from(name: str, section: YamlMap, known: Collection[str]) -> tuple[str
                 f"{suggest(source, known)}known are {listed(known)}"
             )
     return sources
-
-
-def _expect_inputs(cls: type[Op], section: YamlMap, sources: tuple[str, ...], what: str) -> None:
-    least, most = cls.least_inputs, cls.most_inputs
-    if len(sources) < least or (most is not None and len(sources) > most):
-        wanted = str(least) if least == most else f"at least {least}"
-        raise GraphError(
-            f"{section.entries['from'].mark}: {what}: op '{cls.kind}' takes {wanted} input(s), got "
-            f"{len(sources)}"
-        )
 
 
 def _order(section: YamlMap, sources: Mapping[str, tuple[str, ...]]) -> list[str]:
