@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
 from thresher.ir.fields import check_fields, is_integer, rules_of
 from thresher.registry import Registry, suggest
+from thresher.version import package_version
 
 Array = NDArray[Any]
 Simulate = Callable[[Graph, Array], Mapping[str, Array]]
@@ -144,7 +144,7 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
         **graph.meta,
         "passes": [_entry(step) for step in passes],
         **_conditions(context, used),
-        "thresher": _own_version(),
+        "thresher": package_version(),
         "nodes": [{item.name: getattr(row, item.name) for item in fields(row)} for row in rows],
     }
     return replace(converted, meta=meta)
@@ -215,10 +215,3 @@ def _conditions(context: Context, used: frozenset[str]) -> dict[str, object]:
         images = context.calibration
         conditions["calibration"] = {"samples": len(images), "sha256": fingerprint(images)}
     return conditions
-
-
-def _own_version() -> str:
-    try:
-        return version("thresher")
-    except PackageNotFoundError:
-        return "source checkout"

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.sim.trace import Trace
+from thresher.version import package_version
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -152,14 +152,6 @@ class Result:
             "images_per_second": n / self.wall_seconds if self.wall_seconds else None,
             "thresher_version": package_version(),
         }
-
-
-def package_version() -> str:
-    """Return the installed version; a source checkout that is not installed has none."""
-    try:
-        return version("thresher")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _summary(times: Floats) -> dict[str, float | None]:

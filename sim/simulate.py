@@ -27,8 +27,9 @@ from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
 from thresher.sim.neurons import NEURONS
 from thresher.sim.recording import Recording, Selection, expect_memory, select
-from thresher.sim.result import Result, Settings, package_version
+from thresher.sim.result import Result, Settings
 from thresher.sim.stimulus import Stimuli, expect_threshold
+from thresher.version import package_version
 
 Progress = Callable[[int, int], None]
 DTYPES: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}

@@ -13,11 +13,12 @@ PACKAGE = ROOT / "src" / "thresher"
 TOP_FOLDERS = ("ir", "sim", "converters", "cython_ext")
 
 # Each part of the package and the other parts that it may import; the command line may import all.
-BASE = {"errors", "registry", "files"}
+BASE = {"errors", "registry", "files", "version"}
 MAY_IMPORT = {
     "errors": set(),
     "registry": {"errors"},
     "files": {"errors"},
+    "version": set(),
     "cython_ext": set(),
     "digits": set(),
     "ir": BASE,
