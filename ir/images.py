@@ -13,17 +13,11 @@ from thresher.ir.node import Preprocess
 Array = NDArray[Any]
 
 
-def prepare(graph: Graph, x: Array) -> Array:
-    """Check raw images (N, *shape) against the graph's input and preprocess them.
-
-    Returns float32; float64 images of an input without `preprocess` stay float64. Raises as
-    `check_images` does.
-    """
-    return preprocess(graph, check_images(graph, x))
-
-
 def preprocess(graph: Graph, x: Array) -> Array:
-    """Preprocess raw images that were checked, all of them or a part."""
+    """Preprocess raw images that were checked, all of them or a part.
+
+    Returns float32; float64 images of an input without `preprocess` stay float64.
+    """
     item = graph.inputs[0]
     if item.preprocess is not None:
         return item.preprocess.apply(x)

@@ -7,12 +7,16 @@ import pytest
 
 from thresher.errors import DataError
 from thresher.ir import Graph, Input, Node, Preprocess, evaluate, ops
-from thresher.ir.images import prepare
+from thresher.ir.images import check_images, preprocess
 
 
 def graph(preprocess: Preprocess | None = None) -> Graph:
     image = Input("image", (2, 2, 2), preprocess)
     return Graph("net", (image,), (Node("out", ops.Identity(), ("image",)),), ("out",))
+
+
+def prepare(net: Graph, x: np.ndarray) -> np.ndarray:
+    return preprocess(net, check_images(net, x))
 
 
 def test_pixels_are_divided_then_centred_and_scaled_by_channel() -> None:
