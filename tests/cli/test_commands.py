@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,28 @@ def test_validate_names_activations_that_have_no_threshold(
     (folder / "part.yaml").write_text(text)
     run = thresher("validate part.yaml")
     assert "is a partly converted SNN (no threshold at 'relu2')" in run.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{threshold", "{neuron: lif, threshold", "node 'relu1': unknown neuron 'lif'"),
+        ("features: 3", "features: 3, delay: 2000000000", "delay 2,000,000,000 is longer than"),
+        (
+            "flatten: {op: flatten, from: relu1}",
+            "pool: {op: max_pool2d, from: relu1, kernel: 1}\n  flatten: {op: flatten, from: pool}",
+            "node 'pool' .max_pool2d. is not linear",
+        ),
+    ],
+)
+def test_validate_refuses_a_converted_network_that_cannot_run(
+    folder: Path, thresher: Thresher, old: str, new: str, message: str
+) -> None:
+    text = (folder / "tiny.snn.yaml").read_text()
+    (folder / "tiny.snn.yaml").write_text(text.replace(old, new))
+    run = thresher("validate tiny.snn.yaml")
+    assert (run.status, run.out) == (2, "")
+    assert re.search(message, run.err)
 
 
 def test_inspect_lists_every_node_and_the_totals(folder: Path, thresher: Thresher) -> None:

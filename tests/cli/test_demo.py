@@ -46,8 +46,8 @@ def test_demo_without_kernels_takes_few_images_and_says_so(
 ) -> None:
     monkeypatch.setattr(sim, "compiled_available", lambda: (False, "no compiler"))
     assert main(["demo", "--output", str(tmp_path)]) == 0
-    assert "the kernels are not compiled (no compiler): 4 images only" in capsys.readouterr().out
-    assert json.loads((tmp_path / "async.json").read_text())["samples"] == 4
+    assert "the kernels are not compiled (no compiler): 2 images only" in capsys.readouterr().out
+    assert json.loads((tmp_path / "async.json").read_text())["samples"] == 2
 
 
 def test_demo_loses_little_accuracy_in_lockstep(demo: tuple[Path, str]) -> None:

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -80,6 +82,26 @@ def test_full_disk_is_a_failure_not_a_wrong_input(
     assert not list(folder.glob("out*")) and not list(folder.glob(".*"))
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["folder", "file"])
+def test_output_that_is_write_protected_is_refused_before_anything_runs(
+    folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        (folder / "out.json").write_text("{}")
+    protected = "out.json" if there else "."
+    access = os.access  # root may write everywhere, so the system's answer is put on
+
+    def refusing(path: Path, mode: int) -> bool:
+        return access(path, mode) and not (mode & os.W_OK and str(path) == protected)
+
+    monkeypatch.setattr(os, "access", refusing)
+    run = thresher("evaluate tiny.yaml --data data.npz --metrics out.json")
+    assert run.status == 2
+    assert f"'{protected}'" in run.err
+    assert re.search("cannot be written|is write-protected", run.err)
+    assert (folder / "out.json").exists() == there
+
+
 def test_interrupt_leaves_no_file(
     folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +145,20 @@ def test_closed_pipe_is_quiet(folder: Path) -> None:
     assert process.stderr.read() == b""
     process.wait(timeout=20)
     process.stderr.close()
+
+
+def test_closed_output_is_no_defect(folder: Path) -> None:
+    line = f"{shlex.join(PYTHON)} validate tiny.yaml >&- 2>&-"
+    assert subprocess.run(line, shell=True, env=ENVIRONMENT).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_on_a_full_disk_is_said_to_be_so(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [*PYTHON, "validate", "tiny.yaml"]
+        done = subprocess.run(line, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+    message = "thresher: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_name_that_the_output_cannot_encode_is_escaped(folder: Path) -> None:

@@ -18,7 +18,7 @@ SCHEDULES = {"lockstep": None, "async": 16}
 """Ticks a step, by schedule."""
 TRACED = 10
 """Samples whose spikes are written: enough to plot, few enough to keep."""
-UNCOMPILED = 4
+UNCOMPILED = 2
 """Samples that the reference engine gets through in seconds."""
 
 

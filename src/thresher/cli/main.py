@@ -6,7 +6,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import Annotated, TextIO
 
 import typer
@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [item for item in given if item != "--debug"]
+    sys.stdout = sys.stdout or StringIO()  # None where the shell has closed it
+    sys.stderr = sys.stderr or StringIO()
     if isinstance(sys.stdout, TextIOWrapper):  # names may hold what its encoding does not
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -91,8 +93,9 @@ def _explain(error: Exception) -> tuple[int, str]:
         return FAILED, str(error)
     if isinstance(error, ThresherError):
         return FAILED if isinstance(error, MissingExtraError) else WRONG, str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return FAILED, f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        where = "standard output" if error.filename is None else error.filename
+        return FAILED, f"{where}: {error.strerror}"
     if isinstance(error, MemoryError):
         return FAILED, f"out of memory ({error}); give fewer samples with --limit"
     return FAILED, (

@@ -24,6 +24,11 @@ def check_output(
     if path.is_dir():
         raise BadParameter(f"'{path}' is a folder; expected a file", param_hint=f"'{option}'")
     check_folder(path.parent, option)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise BadParameter(
+            f"'{path}' exists and is write-protected; expected another file",
+            param_hint=f"'{option}'",
+        )
     for source in keep:
         if path.exists() and source.exists() and path.samefile(source):
             raise BadParameter(

@@ -1,18 +1,23 @@
 """`thresher validate`: whether a spec file can be used, and as what."""
 
-from thresher import ir
+from thresher import ir, sim
 from thresher.cli import options
 from thresher.ir import Graph
+
+CONVERTED = "a converted SNN"
 
 
 def validate(spec: options.Spec) -> None:
     """Check a spec file with its tensors; say what is wrong, or what it is."""
     graph = ir.load(spec)
+    found = kind(graph)
+    if found == CONVERTED and len(graph.inputs) == len(graph.outputs) == 1:
+        sim.compile_graph(graph)
     shapes = [str(list(item.shape)) for item in graph.inputs]
     outputs = [str(list(graph.shapes[name])) for name in graph.outputs]
     parameters = sum(values.size for values in graph.tensors.values())
     print(
-        f"{spec}: fine: '{graph.name}' is {kind(graph)}, {len(graph.nodes)} nodes, "
+        f"{spec}: fine: '{graph.name}' is {found}, {len(graph.nodes)} nodes, "
         f"{parameters:,} parameters, {', '.join(shapes)} -> {', '.join(outputs)}"
     )
 
@@ -26,4 +31,4 @@ def kind(graph: Graph) -> str:
     if bare:
         names = ", ".join(f"'{name}'" for name in bare)
         return f"a partly converted SNN (no threshold at {names})"
-    return "a converted SNN"
+    return CONVERTED
