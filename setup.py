@@ -1,9 +1,11 @@
 """Build the Cython kernels and check the package's links; everything else is in pyproject.toml."""
 
 import os
+import shutil
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 
 HERE = Path(__file__).parent
 KERNELS = ("wiring", "async_engine", "lockstep_engine")
@@ -49,4 +51,12 @@ def kernels() -> list[Extension]:
     return built
 
 
-setup(ext_modules=kernels())
+class FreshBuild(build):
+    """Build in an empty folder: what an earlier build left, old kernels too, would be packed."""
+
+    def run(self) -> None:
+        shutil.rmtree(Path(self.build_lib) / "thresher", ignore_errors=True)
+        super().run()
+
+
+setup(ext_modules=kernels(), cmdclass={"build": FreshBuild})
