@@ -35,16 +35,23 @@ def test_a_model_is_registered_under_its_name(name: str) -> None:
 
 
 @every_neuron
-def test_soft_reset_takes_theta_from_those_that_fired_alone(name: str) -> None:
+@pytest.mark.parametrize("hard_reset", [False, True])
+def test_a_reset_touches_those_that_fired_alone(name: str, hard_reset: bool) -> None:
     u = np.array([1.25, 0.75, 9.0], np.float32)
-    NEURONS.get(name).reset(population(False), u, np.array([0, 1]), np.array([0.5, 0.25]))
+    NEURONS.get(name).reset(population(hard_reset), u, np.array([0]), np.array([0.5]))
+    assert u[0] < 1.25
+    np.testing.assert_array_equal(u[1:], np.array([0.75, 9.0], np.float32))
+
+
+def test_soft_reset_takes_theta() -> None:
+    u = np.array([1.25, 0.75, 9.0], np.float32)
+    IntegrateAndFire().reset(population(False), u, np.array([0, 1]), np.array([0.5, 0.25]))
     np.testing.assert_array_equal(u, np.array([0.25, 0.25, 9.0], np.float32))
 
 
-@every_neuron
-def test_hard_reset_leaves_v_reset_once_the_ramp_is_added(name: str) -> None:
+def test_hard_reset_leaves_v_reset_once_the_ramp_is_added() -> None:
     u = np.array([1.25, 0.75, 9.0], np.float32)
-    NEURONS.get(name).reset(population(True), u, np.array([0, 1]), np.array([0.5, 0.25]))
+    IntegrateAndFire().reset(population(True), u, np.array([0, 1]), np.array([0.5, 0.25]))
     np.testing.assert_array_equal(u, np.array([-1.0, -0.75, 9.0], np.float32))
 
 
