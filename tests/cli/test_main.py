@@ -147,6 +147,28 @@ def test_closed_pipe_is_quiet(folder: Path) -> None:
     process.stderr.close()
 
 
+def test_files_are_written_although_the_pipe_is_closed(folder: Path) -> None:
+    line = "simulate tiny.snn.yaml --data data.npz --steps 4 --metrics out.json --trace out.npz"
+    with subprocess.Popen(
+        [*PYTHON, *line.split()], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+    assert (folder / "out.json").exists() and (folder / "out.npz").exists()
+
+
+def test_result_is_printed_although_a_file_cannot_be_written(
+    folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "out.json")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    run = thresher("simulate tiny.snn.yaml --data data.npz --steps 4 --metrics out.json")
+    assert run.status == 1
+    assert "SNN accuracy" in run.out and "wrote" not in run.out
+
+
 def test_closed_output_is_no_defect(folder: Path) -> None:
     line = f"{shlex.join(PYTHON)} validate tiny.yaml >&- 2>&-"
     assert subprocess.run(line, shell=True, env=ENVIRONMENT).returncode == 0

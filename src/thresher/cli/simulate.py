@@ -188,13 +188,16 @@ def simulate(
         record_samples=window,
     )
     measures = measures_of(result, spec)
-    print_result(graph.name, measures)
-    if metrics is not None:
-        write_json(metrics, measures)
-        print(f"wrote {metrics}")
-    if trace is not None:
-        result.trace.save(trace)
-        print(f"wrote {trace}")
+    try:  # whichever of file and output fails, the other is not lost
+        if metrics is not None:
+            write_json(metrics, measures)
+        if trace is not None:
+            result.trace.save(trace)
+    finally:
+        print_result(graph.name, measures)
+    for path in (metrics, trace):
+        if path is not None:
+            print(f"wrote {path}")
 
 
 def _recorded(trace: Path | None, record: str | None) -> str | list[str]:
