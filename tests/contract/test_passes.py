@@ -1,6 +1,7 @@
 """What every registered pass must keep: purity, its claim, its parameters as recipe text."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -177,7 +178,7 @@ def test_every_field_has_a_rule_a_default_and_a_word_in_the_docstring(name: str)
     for field in dataclasses.fields(cls):
         assert field.name in ruled
         assert field.default is not dataclasses.MISSING
-        assert f"    {field.name} : " in cls.__doc__
+        assert f"\n{field.name} : " in inspect.cleandoc(cls.__doc__)
 
 
 @every_pass
