@@ -40,9 +40,15 @@ def check_images(graph: Graph, x: Array) -> Array:
         raise DataError(
             f"the images are {list(x.shape[1:])}, but input '{item.name}' takes {list(item.shape)}"
         )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
-        raise DataError(f"image {bad} holds a NaN or an infinite value; expected finite pixels")
+    if x.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(x if item.preprocess is None else x.astype(np.float32))
+        if not finite.all():
+            bad = int(np.flatnonzero(~finite.reshape(len(x), -1).all(axis=1))[0])
+            raise DataError(
+                f"image {bad} holds a NaN, an infinite value or one beyond float32; expected "
+                "finite pixels"
+            )
     if item.preprocess is not None:
         _warn_if_prepared(item.name, item.preprocess, x)
     return x

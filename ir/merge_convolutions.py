@@ -96,6 +96,7 @@ def _pool(index: IndexMap) -> ConvMap | None:
         return None
     weight = np.broadcast_to(by_channel[:, None], (channels, 1, *kernel))
     geometry = (kernel, ((0, 0), (0, 0)), (1, 1), channels)
-    return ConvMap(
+    pool = ConvMap(
         index.in_shape, index.out_shape, None, identity(index.in_shape), weight, *geometry
     )
+    return pool if pool.grid[2:] == size else None  # a border after it is reached by nothing

@@ -54,6 +54,7 @@ def compile_graph(
     """
     source, target = single_input_output(graph)
     readout = readout or graph.readout
+    expect_converted(graph)
     target = _without_softmax(graph, target)
     populations = _populations(graph, source, target, readout, spiking_input)
     if readout.kind == "spikes" and graph[target].spiking is None:
@@ -95,6 +96,17 @@ def compile_graph(
     return network
 
 
+def expect_converted(graph: Graph) -> None:
+    """Raise SimulationError for an activation that no population stands for."""
+    target = _without_softmax(graph, graph.outputs[0])
+    for node in graph:
+        if node.op.can_spike and node.spiking is None and node.name != target:
+            raise SimulationError(
+                f"{_place(node)}node '{node.name}' ({node.op.kind}) has no threshold: the graph is "
+                "not converted. Run 'thresher convert', or thresher.convert(graph, 'default', ...)"
+            )
+
+
 def _without_softmax(graph: Graph, target: str) -> str:
     """Return the node whose values decide: a softmax at the output does not move the argmax."""
     node = graph[target]
@@ -113,11 +125,6 @@ def _populations(
             continue
         if node.spiking is not None:
             found[node.name] = node.spiking
-        elif node.op.can_spike:
-            raise SimulationError(
-                f"{_place(node)}node '{node.name}' ({node.op.kind}) has no threshold: the graph is "
-                "not converted. Run 'thresher convert', or thresher.convert(graph, 'default', ...)"
-            )
     spiking = graph[target].spiking
     fires = readout.kind == "spikes" and spiking is not None
     found[target] = spiking if fires and spiking is not None else "readout"

@@ -13,8 +13,8 @@ try:
     from thresher.cython_ext.async_engine import run_async
     from thresher.cython_ext.lockstep_engine import run_lockstep
     from thresher.cython_ext.wiring import Wiring
-except ImportError as error:  # built without a C compiler
-    WHY_NOT = str(error)
+except ImportError as error:
+    WHY_NOT = f"the kernels were not compiled when Thresher was installed: {error}"
 else:
     WHY_NOT = ""
 

@@ -1,5 +1,6 @@
 """Recording: which spikes and membranes are kept, and whether memory holds them."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,8 +28,8 @@ class Selection:
     record: tuple[bool, ...]
     samples: range
     watch: tuple[int, ...]
-    watched_nodes: Mapping[str, int]
-    """How many watched neurons each node has, in the order of `watch`."""
+    watched_nodes: Mapping[str, NDArray[np.int64]]
+    """The watched neurons of each node, row-major, in the order of `watch`."""
 
 
 @dataclass
@@ -44,8 +45,13 @@ class Recording:
         if index in self.selection.samples and (any(self.selection.record) or run.watched.size):
             self.parts.append((position, replace(run, potentials=run.potentials[:0])))
 
-    def trace(self, steps: int, ticks_per_step: int, provenance: Mapping[str, object]) -> Trace:
-        """Return the trace: populations numbered among the spiking ones, neurons row-major."""
+    def trace(
+        self, steps: int, ticks_per_step: int, offset: int, provenance: Mapping[str, object]
+    ) -> Trace:
+        """Return the trace: populations numbered among the spiking ones, neurons row-major.
+
+        `offset` is the position of the run's first sample in its file.
+        """
         runs = [run for _, run in self.parts]
         sizes = [len(run.ticks) for run in runs]
         samples = np.repeat([position for position, _ in self.parts], sizes).astype(np.int32)
@@ -55,10 +61,11 @@ class Recording:
             of = populations == population.rank
             neurons[of] = population.row_major[neurons[of]]
         membranes, start = {}, 0
-        for name, count in self.selection.watched_nodes.items():
-            columns = slice(start, start + count)
+        for name, watched in self.selection.watched_nodes.items():
+            columns = slice(start, start + len(watched))
             membranes[name] = np.array([run.watched[:, columns] for run in runs])
-            start += count
+            start += len(watched)
+        covered = self.selection.samples
         spiking = self.network.spiking
         return Trace(
             samples,
@@ -70,8 +77,11 @@ class Recording:
             tuple(p.shape for p in spiking),
             steps,
             ticks_per_step,
+            tuple(p.name for p in spiking if self.selection.record[p.rank]),
+            (offset + covered.start, offset + covered.stop),
             dict(provenance),
             membranes,
+            self.selection.watched_nodes,
         )
 
 
@@ -114,8 +124,17 @@ def select(
         tuple(p.name in names for p in network.populations),
         samples,
         tuple(watch),
-        {name: len(neurons) for name, neurons in membranes.items()},
+        {name: np.asarray(neurons, np.int64) for name, neurons in membranes.items()},
     )
+
+
+def tensors_sha256(graph: Graph) -> str:
+    """Fingerprint the network's tensors, so that a trace tells which weights it came from."""
+    digest = hashlib.sha256()
+    for name, values in sorted(graph.tensors.items()):
+        digest.update(f"{name} {values.dtype} {list(values.shape)} ".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def expect_memory(n_spikes: float, n_potentials: float, itemsize: int) -> None:

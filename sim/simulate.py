@@ -18,7 +18,7 @@ from thresher.ir.node import Readout
 from thresher.ir.tensor import Tensor
 from thresher.ir.threads import one_blas_thread
 from thresher.sim import options as checks
-from thresher.sim.compile import compile_graph
+from thresher.sim.compile import compile_graph, expect_converted
 from thresher.sim.compiled import compiled_available
 from thresher.sim.contract import ENGINES, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
@@ -26,7 +26,14 @@ from thresher.sim.gathered import Gathered
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
 from thresher.sim.neurons import NEURONS
-from thresher.sim.recording import Recording, Selection, expect_memory, select
+from thresher.sim.recording import (
+    Recording,
+    Selection,
+    available_bytes,
+    expect_memory,
+    select,
+    tensors_sha256,
+)
 from thresher.sim.result import Result, Settings
 from thresher.sim.stimulus import Stimuli, expect_threshold
 from thresher.version import package_version
@@ -100,7 +107,9 @@ def simulate(
     DataError
         Where images or labels do not fit the graph.
     """
+    expect_converted(graph)
     n_steps = checks.steps_of(graph, steps)
+    expect_room(len(x), n_steps)
     ticks, rest, arriving, delay_ticks = checks.timing(
         schedule, ticks_per_step, refractory, arrivals, delay
     )
@@ -168,8 +177,13 @@ def simulate(
             progress(index + 1, len(x))
     seconds = time.perf_counter() - started
     trace_steps = layered_steps(network, n_steps) if schedule == "layered" else n_steps
-    provenance = {"graph": graph.name, "thresher_version": package_version(), **vars(settings)}
-    trace = recording.trace(trace_steps, ticks, provenance)
+    provenance = {
+        "graph": graph.name,
+        "tensors_sha256": tensors_sha256(graph),
+        "thresher_version": package_version(),
+        **vars(settings),
+    }
+    trace = recording.trace(trace_steps, ticks, offset, provenance)
     return gathered.result(network, settings, labels, seconds, trace)
 
 
@@ -201,6 +215,17 @@ def _run_all(
     finally:
         options.stop[0] = 1  # what still runs was interrupted, and ends
         pool.shutdown(cancel_futures=True)
+
+
+def expect_room(samples: int, steps: int) -> None:
+    """Raise SimulationError where the decisions of every sample and step would not fit."""
+    needed, available = 8 * samples * steps, available_bytes()
+    if needed > available:
+        raise SimulationError(
+            f"the decisions of {samples} samples at each of {steps} steps take "
+            f"{needed / 1e9:.1f} GB, but only {available / 1e9:.1f} GB of memory are free; take "
+            "fewer steps or samples"
+        )
 
 
 def _readout(graph: Graph, kind: str | None, t_start: int | None, steps: int) -> Readout:

@@ -4,10 +4,13 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
@@ -15,6 +18,7 @@ from thresher.files import replacing
 from thresher.ir.linear_map import Shape
 
 COLUMNS = ("sample", "tick", "population", "neuron", "sign")
+MEMBRANE, MEMBRANE_NEURONS = "membrane:", "membrane_neurons:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +37,14 @@ class Trace:
         Row-major index in the population's shape, `shapes[population]`.
     sign : int8
         1, or -1 for a signed spike.
+    recorded : tuple of str
+        The populations whose spikes were kept; what others did, the trace does not know.
+    samples : (int, int)
+        The positions of the recorded samples: from the first up to, not including, the second.
     membranes : dict of str to array
         Potential of the chosen neurons of a node: (samples, ticks, neurons).
+    membrane_neurons : dict of str to array
+        The row-major indices of these neurons.
     """
 
     sample: NDArray[np.int32]
@@ -46,26 +56,46 @@ class Trace:
     shapes: tuple[Shape, ...]
     steps: int
     ticks_per_step: int
+    recorded: tuple[str, ...]
+    samples: tuple[int, int]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     membranes: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
+    membrane_neurons: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tick)
 
-    def spike_train(self, population: str, neuron: int, sample: int = 0) -> NDArray[np.int64]:
+    def spike_train(
+        self, population: str, neuron: int, sample: int | None = None
+    ) -> NDArray[np.int64]:
         """Return the ticks at which one neuron fired, ascending.
 
-        `neuron` is the row-major index in the population's shape.
+        `neuron` is the row-major index in the population's shape; `sample` a position in the data,
+        by default the first recorded.
+
+        Raises
+        ------
+        SimulationError
+            Where the population or the sample was not recorded, or has no such neuron.
         """
-        chosen = self._of(population) & (self.neuron == neuron) & (self.sample == sample)
-        ticks: NDArray[np.int64] = self.tick[chosen]
+        chosen, shape = self._of(population, sample)
+        if not 0 <= neuron < prod(shape):
+            raise SimulationError(
+                f"'{population}' has no neuron {neuron}; they are numbered 0..{prod(shape) - 1}"
+            )
+        ticks: NDArray[np.int64] = self.tick[chosen & (self.neuron == neuron)]
         return ticks
 
-    def counts(self, population: str, sample: int = 0) -> NDArray[np.int64]:
-        """Count the spikes of each neuron of one sample, negative ones as -1: (*shape)."""
-        shape = self.shapes[self._index(population)]
-        chosen = self._of(population) & (self.sample == sample)
-        n = np.bincount(self.neuron[chosen], self.sign[chosen], int(np.prod(shape)))
+    def counts(self, population: str, sample: int | None = None) -> NDArray[np.int64]:
+        """Count the spikes of each neuron of one sample, negative ones as -1: (*shape).
+
+        Raises
+        ------
+        SimulationError
+            Where the population or the sample was not recorded.
+        """
+        chosen, shape = self._of(population, sample)
+        n = np.bincount(self.neuron[chosen], self.sign[chosen], prod(shape))
         return n.astype(np.int64).reshape(shape)
 
     def save(self, path: str | Path) -> None:
@@ -74,7 +104,7 @@ class Trace:
         Raises
         ------
         SimulationError
-            For an unknown suffix, before anything is written.
+            For an unknown suffix, or membranes and a .csv, before anything is written.
         """
         path = Path(path)
         write = _WRITERS.get(path.suffix)
@@ -83,20 +113,32 @@ class Trace:
                 f"trace '{path.name}': unknown format '{path.suffix}'; expected one of "
                 + ", ".join(_WRITERS)
             )
+        if self.membranes and path.suffix == ".csv":
+            raise SimulationError(
+                f"trace '{path.name}': .csv has one line a spike and no place for the membranes of "
+                + ", ".join(f"'{name}'" for name in self.membranes)
+                + "; save it as .npz"
+            )
         with replacing(path) as temporary:
             write(self, temporary)
 
-    def _index(self, population: str) -> int:
-        if population not in self.populations:
+    def _of(self, population: str, sample: int | None) -> tuple[NDArray[np.bool_], Shape]:
+        """Choose the spikes of a population in one sample; return its shape beside them."""
+        if population not in self.recorded:
             raise SimulationError(
-                f"the trace holds no population '{population}'; it holds "
-                + ", ".join(f"'{name}'" for name in self.populations)
+                f"the spikes of '{population}' were not recorded; those of "
+                + (", ".join(f"'{name}'" for name in self.recorded) or "no population")
+                + " were"
             )
-        return self.populations.index(population)
-
-    def _of(self, population: str) -> NDArray[np.bool_]:
-        chosen: NDArray[np.bool_] = self.population == self._index(population)
-        return chosen
+        first, end = self.samples
+        position = first if sample is None else sample
+        if not first <= position < end:
+            raise SimulationError(
+                f"sample {position} was not recorded; samples {first}..{end - 1} were"
+            )
+        index = self.populations.index(population)
+        chosen = (self.population == index) & (self.sample == position)
+        return chosen, self.shapes[index]
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -104,28 +146,61 @@ class Trace:
             "shapes": [list(shape) for shape in self.shapes],
             "steps": self.steps,
             "ticks_per_step": self.ticks_per_step,
+            "recorded": list(self.recorded),
+            "samples": list(self.samples),
             "provenance": dict(self.provenance),
         }
 
 
 def load_trace(path: str | Path) -> Trace:
-    """Read a trace that was saved as .npz."""
-    with np.load(Path(path), allow_pickle=False) as file:
-        prefix = "membrane:"
-        sample, tick, population, neuron, sign = (file[name] for name in COLUMNS)
-        return Trace(
-            sample,
-            tick,
-            population,
-            neuron,
-            sign,
-            tuple(str(name) for name in file["populations"]),
-            tuple(tuple(shape) for shape in json.loads(str(file["shapes"]))),
-            int(file["steps"]),
-            int(file["ticks_per_step"]),
-            json.loads(str(file["provenance"])),
-            {n[len(prefix) :]: file[n] for n in file.files if n.startswith(prefix)},
-        )
+    """Read a trace that was saved as .npz.
+
+    Raises
+    ------
+    SimulationError
+        Where the file is missing, or is no such trace.
+    """
+    try:
+        with np.load(Path(path), allow_pickle=False) as file:
+            return _read_npz(file)
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        BadZipFile,
+    ) as error:
+        raise SimulationError(
+            f"'{path}' cannot be read as a trace ({error}); expected an .npz that "
+            "'thresher simulate --trace' or trace.save wrote"
+        ) from error
+
+
+def _read_npz(file: NpzFile) -> Trace:
+    sample, tick, population, neuron, sign = (file[name] for name in COLUMNS)
+    first, end = file["samples"].tolist()
+    return Trace(
+        sample,
+        tick,
+        population,
+        neuron,
+        sign,
+        tuple(str(name) for name in file["populations"]),
+        tuple(tuple(shape) for shape in json.loads(str(file["shapes"]))),
+        int(file["steps"]),
+        int(file["ticks_per_step"]),
+        tuple(str(name) for name in file["recorded"]),
+        (first, end),
+        json.loads(str(file["provenance"])),
+        _with_prefix(file, MEMBRANE),
+        _with_prefix(file, MEMBRANE_NEURONS),
+    )
+
+
+def _with_prefix(file: NpzFile, prefix: str) -> dict[str, NDArray[Any]]:
+    return {name[len(prefix) :]: file[name] for name in file.files if name.startswith(prefix)}
 
 
 def _write_npz(trace: Trace, path: Path) -> None:
@@ -133,8 +208,11 @@ def _write_npz(trace: Trace, path: Path) -> None:
     arrays["populations"] = np.array(trace.populations)
     arrays["shapes"] = json.dumps([list(shape) for shape in trace.shapes])
     arrays["steps"], arrays["ticks_per_step"] = trace.steps, trace.ticks_per_step
+    arrays["recorded"] = np.array(trace.recorded, np.str_)
+    arrays["samples"] = np.array(trace.samples)
     arrays["provenance"] = json.dumps(dict(trace.provenance), sort_keys=True)
-    arrays |= {f"membrane:{name}": values for name, values in trace.membranes.items()}
+    arrays |= {MEMBRANE + name: values for name, values in trace.membranes.items()}
+    arrays |= {MEMBRANE_NEURONS + name: index for name, index in trace.membrane_neurons.items()}
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

@@ -53,8 +53,17 @@ def test_the_first_image_that_is_not_finite_is_named_by_its_place_in_all_of_them
 ) -> None:
     images = np.zeros((100, 2, 2, 2), np.float32)
     images[[70, 80], 1, 1, 1] = value
-    with pytest.raises(DataError, match="image 70 holds a NaN or an infinite value"):
+    with pytest.raises(
+        DataError, match="image 70 holds a NaN, an infinite value or one beyond float32"
+    ):
         evaluate(graph(), images, batch=16)
+
+
+def test_pixels_that_preprocessing_cannot_hold_are_refused() -> None:
+    images = np.zeros((3, 2, 2, 2))
+    images[1] = 1e300
+    with pytest.raises(DataError, match=r"image 1 holds .* beyond float32"):
+        evaluate(graph(Preprocess(divide=255)), images)
 
 
 @pytest.mark.parametrize("low", [-0.5, 0.0])

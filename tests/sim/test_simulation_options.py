@@ -8,6 +8,7 @@ from networks import chain, fires, linear, neurons
 
 from thresher import DataError, SimulationError, simulate
 from thresher.ir import Graph
+from thresher.ir.ops import Relu
 from thresher.sim import compiled, compiled_available
 
 NOTHING = np.zeros((1, 1), np.float32)
@@ -200,3 +201,20 @@ def test_a_current_beyond_the_precision_names_the_image() -> None:
     images = np.array([[1.0], [1e35]], np.float32)
     with pytest.raises(DataError, match="image 1 drives a current beyond float32"):
         simulate(graph, images, steps=2)
+
+
+def test_an_unconverted_graph_is_said_to_be_one_before_its_steps_are_missed() -> None:
+    graph = chain(
+        (1,), ("fc", linear("fc", [[1.0]])), ("relu", Relu()), ("out", linear("out", [[1.0]]))
+    )
+    with pytest.raises(
+        SimulationError, match=r"'relu' \(relu\) has no threshold: the graph is not"
+    ):
+        simulate(graph, np.ones((1, 1), np.float32))
+
+
+def test_decisions_that_memory_cannot_hold_are_refused() -> None:
+    graph = chain((1,), ("if", *fires()), ("out", linear("out", [[1.0]])))
+    images = np.ones((100_000, 1), np.float32)
+    with pytest.raises(SimulationError, match="decisions of 100000 samples at each of 1000000000"):
+        simulate(graph, images, steps=1_000_000_000)
