@@ -41,6 +41,13 @@ def test_floats_keep_type_and_shape(tmp_path: Path, dtype: type, suffix: str) ->
         np.testing.assert_array_equal(found[name], expected)
 
 
+def test_a_saved_file_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
+    write_tensors({"w": np.zeros(3, np.float32)}, tmp_path / "w.safetensors")
+    (tmp_path / "other").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("w.safetensors", "other")]
+    assert modes[0] == modes[1]
+
+
 def test_bfloat16_becomes_the_same_float32(tmp_path: Path) -> None:
     write_raw(tmp_path / "t.safetensors", entry("BF16", [2], 4), b"\x80\x3f\x20\xc0")
     values = open_tensors(tmp_path, "t.safetensors")["a"].read()
