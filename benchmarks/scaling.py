@@ -141,7 +141,7 @@ def main() -> None:
         row(*item, median(runs))
         for item, runs in zip(listed, zip(*turns, strict=True), strict=True)
     ]
-    fixed = ", ".join(f"{name} {value}" for name, value in vars(Case("lockstep")).items())
+    fixed = ", ".join(f"{name} {value}" for name, value in list(vars(Case("lockstep")).items())[1:])
     conditions = f"{describe_machine()}. {describe_versions(['thresher', 'numpy'])}. "
     conditions += f"Not varied: {fixed}; float32; medians of {rounds} rounds."
     text = f"{conditions}\n\n{markdown(HEADER, rows)}"
