@@ -85,10 +85,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Readout:
-    """How the decision is read: the output's membrane, or its spikes; counted from `t_start`."""
+    """How the decision is read: the output's membrane, or its spikes; counted from `t_start`.
+
+    `scale` is how many units of the membrane in `int` precision stand for 1.
+    """
 
     kind: str = ruled(ChoiceRule(("membrane", "spikes")), "membrane")
     t_start: int = ruled(IntRule(0), 0)
+    scale: float | None = ruled(OptionalRule(POSITIVE), None)
 
     def __post_init__(self) -> None:
         check_fields(self, "readout", GraphError)
@@ -115,7 +119,4 @@ class Node:
     def tensors(self) -> Iterator[Tensor]:
         yield from self.op.tensors.values()
         if self.spiking is not None:
-            for name in ("threshold", "v_init", "shift"):
-                value = getattr(self.spiking, name)
-                if isinstance(value, Tensor):
-                    yield value
+            yield from (tensor for _, tensor in self.spiking.tensors)

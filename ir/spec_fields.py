@@ -8,6 +8,7 @@ from thresher.errors import SpecError
 from thresher.ir.fields import (
     ChoiceRule,
     NumberOrTensorRule,
+    OptionalRule,
     Rule,
     TensorRule,
     TextRule,
@@ -121,6 +122,7 @@ def _candidate(rule: Rule, value: YamlValue) -> object:
 
 def _tensor_name(rule: Rule, value: YamlValue) -> str | None:
     """Return the tensor's name that a value is; None where it is none."""
+    rule = rule.rule if isinstance(rule, OptionalRule) else rule
     if not isinstance(value, YamlScalar) or not value.text:
         return None
     plain = value.plain()

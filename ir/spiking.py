@@ -1,5 +1,6 @@
 """Spiking: the annotation that turns an activation node into a population of neurons."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,11 @@ from thresher.ir.fields import (
     ChoiceRule,
     FloatRule,
     NumberOrTensorRule,
+    OptionalRule,
     TextRule,
     check_fields,
     ruled,
+    rules_of,
 )
 from thresher.ir.tensor import Tensor
 
@@ -25,7 +28,8 @@ class Spiking:
     """Neuron parameters, in units of the source ANN's activations.
 
     `threshold`, `v_init` and `shift` are one number, a tensor (C,) or one of the population's
-    shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)).
+    shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)). `scale`,
+    one number or a tensor (C,), is how many units of `int` precision stand for 1.
     """
 
     threshold: Value = ruled(NumberOrTensorRule(FloatRule(0.0, exclusive=True)))
@@ -34,18 +38,29 @@ class Spiking:
     shift: Value = ruled(NumberOrTensorRule(FloatRule()), 0.0)
     reset: str = ruled(ChoiceRule(("soft", "hard")), "soft")
     v_reset: float = ruled(FloatRule(), 0.0)
+    scale: Value | None = ruled(
+        OptionalRule(NumberOrTensorRule(FloatRule(0.0, exclusive=True))), None
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, "spiking", GraphError)
 
+    @property
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the fields that hold a tensor, by name."""
+        for field, _ in rules_of(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                yield field.name, value
+
     def check_shape(self, shape: Shape) -> None:
         """Raise GraphError where a tensor fits neither the channels nor the population."""
-        for name in ("threshold", "v_init", "shift"):
-            value = getattr(self, name)
-            if isinstance(value, Tensor) and value.shape not in ((), shape[:1], shape):
+        for name, value in self.tensors:
+            shapes = [shape[:1]] if name == "scale" else [shape[:1], shape]
+            if value.shape not in ((), *shapes):
                 raise GraphError(
                     f"spiking: {name} '{value.name}' is {list(value.shape)}; expected a scalar, "
-                    f"{list(shape[:1])} or {list(shape)}"
+                    + " or ".join(str(list(expected)) for expected in shapes)
                 )
 
 

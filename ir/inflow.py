@@ -1,0 +1,115 @@
+"""Inflow: what reaches each node without passing a neuron, as composed linear maps."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError
+from thresher.ir.compose import add_maps, compose
+from thresher.ir.evaluate import single_input_output
+from thresher.ir.graph import Graph
+from thresher.ir.linear_map import LinearMap, scaling
+from thresher.ir.node import Node
+from thresher.ir.spiking import spread
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Inflow:
+    """What one node receives: maps by source, the sum of the biases, and the delays set.
+
+    A map's weights are what one spike of its source brings: the source's threshold is in them.
+    """
+
+    maps: dict[str, LinearMap]
+    bias: Floats | None
+    delays: dict[str, int | None]
+
+
+def inflow_of(graph: Graph, *, input_threshold: float = 1.0, delay: int = 0) -> dict[str, Inflow]:
+    """Return, for each node, what feeds it: the input, and populations.
+
+    Parameters
+    ----------
+    input_threshold : float
+        What one unit of the input stands for; 1 where it is the image itself.
+    delay : int
+        Ticks of the paths whose nodes set none.
+
+    Raises
+    ------
+    GraphError
+        Where a node is neither linear nor a population, or paths of two delays meet.
+    """
+    source, _ = single_input_output(graph)
+    outflow = {source: _sent(source, np.full(graph.shapes[source], input_threshold))}
+    inflow: dict[str, Inflow] = {}
+    for node in graph:
+        flow = _through(graph, node, [outflow[name] for name in node.inputs], delay)
+        inflow[node.name] = outflow[node.name] = flow
+        if node.spiking is not None:
+            theta = spread(node.spiking.threshold, graph.shapes[node.name])
+            outflow[node.name] = _sent(node.name, theta)
+    return inflow
+
+
+def deciding_node(graph: Graph) -> str:
+    """Return the node whose values decide: a softmax at the output does not move the argmax."""
+    _, target = single_input_output(graph)
+    node = graph[target]
+    return node.inputs[0] if node.op.kind == "softmax" and node.inputs[0] in graph else target
+
+
+def place(node: Node) -> str:
+    """Say where a node stands in its file, as the beginning of a message."""
+    return f"{node.mark}: " if node.mark is not None else ""
+
+
+def total_delay(own: int | None, default: int) -> int:
+    """Return the ticks of a path: its own where its nodes set some."""
+    return default if own is None else own
+
+
+def _sent(name: str, theta: Floats) -> Inflow:
+    return Inflow({name: scaling(theta)}, None, {name: None})
+
+
+def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:
+    """Lead what reaches a node's ports through its op; an activation passes its input on."""
+    if node.op.can_spike or node.op.kind == "softmax":
+        return flows[0]
+    ports = node.op.to_linear_maps(*graph.in_shapes(node.name))
+    if ports is None:
+        raise GraphError(
+            f"{place(node)}node '{node.name}' ({node.op.kind}) is not linear, and no population "
+            "of neurons stands for it; 'thresher convert' says what can be done instead"
+        )
+    by_source: dict[str, list[LinearMap]] = {}
+    delays: dict[str, int | None] = {}
+    bias: Floats | None = None
+    for port, flow in zip(ports, flows, strict=True):
+        bare = replace(port, bias=None)
+        for origin, linear in flow.maps.items():
+            by_source.setdefault(origin, []).append(compose(linear, bare))
+            own = _plus_delay(flow.delays[origin], node.delay)
+            found, other = (total_delay(d, delay) for d in (delays.get(origin, own), own))
+            if found != other:
+                raise GraphError(
+                    f"{place(node)}node '{node.name}': two paths from '{origin}' meet with "
+                    f"delays {found} and {other}; one projection has one delay"
+                )
+            delays[origin] = own
+        bias = _plus(bias, None if flow.bias is None else bare.weigh(flow.bias[None])[0])
+        bias = _plus(bias, port.bias)
+    maps = {origin: add_maps(parallel) for origin, parallel in by_source.items()}
+    return Inflow(maps, bias, delays)
+
+
+def _plus_delay(so_far: int | None, own: int | None) -> int | None:
+    return so_far if own is None else own + (so_far or 0)
+
+
+def _plus(a: Floats | None, b: Floats | None) -> Floats | None:
+    return b if a is None else a if b is None else a + b
