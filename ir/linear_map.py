@@ -45,6 +45,10 @@ class LinearMap(ABC):
     def to_sparse(self) -> "SparseMap":
         """Write every synapse out, zero weights included."""
 
+    @abstractmethod
+    def magnitudes(self) -> "LinearMap":
+        """Return the map with the absolute value of every weight."""
+
     def apply(self, x: NDArray[np.floating]) -> Floats:
         """Apply the map, bias included, to a batch (N, *in_shape)."""
         y = self.weigh(np.asarray(x, np.float64))
@@ -67,6 +71,9 @@ class IndexMap(LinearMap):
     def with_unit_factor(self) -> "IndexMap":
         """Leave the factors out: what is sent on goes unchanged."""
         return replace(self, factor=np.ones(len(self.factor)))
+
+    def magnitudes(self) -> "IndexMap":
+        return replace(self, factor=np.abs(self.factor))
 
     def weigh(self, x: Floats) -> Floats:
         kept = np.flatnonzero(self.rows >= 0)
@@ -93,6 +100,9 @@ class SparseMap(LinearMap):
     indptr: Ints
     indices: Ints
     values: Floats
+
+    def magnitudes(self) -> "SparseMap":
+        return replace(self, values=np.abs(self.values))
 
     def weigh(self, x: Floats) -> Floats:
         n_out = prod(self.out_shape)

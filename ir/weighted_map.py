@@ -62,6 +62,9 @@ class ConvMap(LinearMap):
         down, across = self.axes
         return height, width, down.size(height), across.size(width)
 
+    def magnitudes(self) -> "ConvMap":
+        return replace(self, before=self.before.magnitudes(), weight=np.abs(self.weight))
+
     def weigh(self, x: Floats) -> Floats:
         before = self.before.weigh(x)
         y = convolve(before, self.weight, self.stride, self.padding, self.dilation, self.groups)
@@ -147,6 +150,9 @@ class DenseMap(LinearMap):
 
     before: IndexMap
     weight: Floats
+
+    def magnitudes(self) -> "DenseMap":
+        return replace(self, before=self.before.magnitudes(), weight=np.abs(self.weight))
 
     def weigh(self, x: Floats) -> Floats:
         before = self.before.weigh(x).reshape(len(x), -1)

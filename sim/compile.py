@@ -1,31 +1,21 @@
 """Compile a converted graph into a network: chains of linear nodes become projections."""
 
-from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
-from thresher.ir.compose import add_maps, compose
+from thresher.ir.compose import compose
 from thresher.ir.evaluate import single_input_output
 from thresher.ir.graph import Graph
-from thresher.ir.linear_map import LinearMap, Shape, identity, scaling
-from thresher.ir.node import Node, Readout
+from thresher.ir.inflow import Inflow, deciding_node, inflow_of, place, total_delay
+from thresher.ir.linear_map import Shape, scaling
+from thresher.ir.node import Readout
 from thresher.ir.spiking import Spiking, spread
-from thresher.sim.network import Network, Population, Projection, engine_order
+from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
 from thresher.sim.neurons import NEURONS
+from thresher.sim.rounding import rounded, weight_dtype
 from thresher.sim.synapses import to_synapses
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Inflow:
-    """What reaches a node without passing another neuron: maps by source, bias, delays set."""
-
-    maps: dict[str, LinearMap]
-    bias: Floats | None
-    delays: dict[str, int | None]
 
 
 def compile_graph(
@@ -34,9 +24,14 @@ def compile_graph(
     readout: Readout | None = None,
     spiking_input: bool = False,
     delay: int = 0,
-    dtype: type[np.floating] = np.float32,
+    dtype: type[np.floating | np.signedinteger] = np.float32,
 ) -> Network:
     """Compile a graph whose activation nodes carry `spiking` annotations.
+
+    Everything is composed in float64 and rounded once to `dtype`. Of whole numbers (int64) each
+    population, or channel, counts potentials in units of its own, `scale` of which stand for 1:
+    theta is rint(scale * theta), a weight rint(scale * theta_source * w) as int16.
+    `bounds.fit_membranes` narrows the membranes to what a run needs.
 
     Parameters
     ----------
@@ -50,34 +45,40 @@ def compile_graph(
     Raises
     ------
     SimulationError
-        Where the graph is not converted, or holds something that spikes cannot pass.
+        Where the graph is not converted, or not quantized for whole numbers, or has values that
+        they do not hold.
+    GraphError
+        Where it holds something that spikes cannot pass.
     """
     source, target = single_input_output(graph)
     readout = readout or graph.readout
     expect_converted(graph)
-    target = _without_softmax(graph, target)
+    target = deciding_node(graph)
     populations = _populations(graph, source, target, readout, spiking_input)
     if readout.kind == "spikes" and graph[target].spiking is None:
         raise SimulationError(
             f"readout 'spikes' needs a threshold on the output '{target}', which has none; convert "
             "with a recipe whose readout is 'spikes' (deng2021), or take --readout membrane"
         )
-    inflow = _inflow(graph, source, set(populations), spiking_input, delay)
+    item, kind = graph.inputs[0], np.dtype(dtype)
+    stands_for = item.threshold if spiking_input and item.threshold is not None else 1.0
+    inflow = inflow_of(graph, input_threshold=stands_for, delay=delay)
     ranks = {name: rank for rank, name in enumerate(populations)}
-    kind = np.dtype(dtype)
-    built, projections, analog = [], [], []
+    built, scales, projections, analog = [], [], [], []
     for name, rank in ranks.items():
-        spiking = populations[name]
-        flow = inflow.get(name)
-        built.append(_population(name, graph.shapes[name], rank, spiking, flow, kind))
+        spiking, flow, shape = populations[name], inflow.get(name), graph.shapes[name]
+        scale = _scale(name, shape, spiking, readout, kind)
+        scales.append(scale.ravel()[engine_order(shape)])
+        built.append(_population(name, shape, rank, spiking, flow, scales[-1], kind))
         for origin, linear in flow.maps.items() if flow is not None else ():
             if origin == source and not spiking_input:
                 analog.append((rank, linear))
                 continue
             own = flow.delays[origin] if flow is not None else None
-            projections.append(
-                Projection(ranks[origin], rank, *to_synapses(linear, kind), _or(own, delay))
-            )
+            scaled = linear if kind.kind == "f" else compose(linear, scaling(scale))
+            what = f"what a spike of '{origin}' brings to '{name}'"
+            made = to_synapses(scaled, weight_dtype(kind), what)
+            projections.append(Projection(ranks[origin], rank, *made, total_delay(own, delay)))
     macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
     analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
     network = Network(
@@ -88,6 +89,7 @@ def compile_graph(
         kind,
         sum(macs.values()),
         sum(macs[name] for name in analog_nodes),
+        np.concatenate(scales),
     )
     try:
         network.check()
@@ -98,19 +100,13 @@ def compile_graph(
 
 def expect_converted(graph: Graph) -> None:
     """Raise SimulationError for an activation that no population stands for."""
-    target = _without_softmax(graph, graph.outputs[0])
+    target = deciding_node(graph)
     for node in graph:
         if node.op.can_spike and node.spiking is None and node.name != target:
             raise SimulationError(
-                f"{_place(node)}node '{node.name}' ({node.op.kind}) has no threshold: the graph is "
+                f"{place(node)}node '{node.name}' ({node.op.kind}) has no threshold: the graph is "
                 "not converted. Run 'thresher convert', or thresher.convert(graph, 'default', ...)"
             )
-
-
-def _without_softmax(graph: Graph, target: str) -> str:
-    """Return the node whose values decide: a softmax at the output does not move the argmax."""
-    node = graph[target]
-    return node.inputs[0] if node.op.kind == "softmax" and node.inputs[0] in graph else target
 
 
 def _populations(
@@ -134,66 +130,19 @@ def _populations(
     return found
 
 
-def _inflow(
-    graph: Graph, source: str, populations: set[str], spiking_input: bool, delay: int
-) -> dict[str, Inflow]:
-    """Return, for each node, what feeds it."""
-    shape = graph.shapes[source]
-    start: LinearMap = identity(shape)
-    if spiking_input:
-        start = scaling(np.full(shape, graph.inputs[0].threshold, np.float64))
-    outflow = {source: Inflow({source: start}, None, {source: None})}
-    inflow: dict[str, Inflow] = {}
-    for node in graph:
-        flow = _through(graph, node, [outflow[name] for name in node.inputs], delay)
-        inflow[node.name] = outflow[node.name] = flow
-        if node.name in populations and node.spiking is not None:
-            theta = spread(node.spiking.threshold, graph.shapes[node.name])
-            outflow[node.name] = Inflow({node.name: scaling(theta)}, None, {node.name: None})
-    return inflow
-
-
-def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:
-    """Lead what reaches a node's ports through its op; an activation passes its input on."""
-    if node.op.can_spike or node.op.kind == "softmax":
-        return flows[0]
-    ports = node.op.to_linear_maps(*graph.in_shapes(node.name))
-    if ports is None:
+def _scale(
+    name: str, shape: Shape, spiking: Spiking | str, readout: Readout, dtype: np.dtype[Any]
+) -> Floats:
+    """Return each neuron's units that stand for 1, in the population's shape."""
+    if dtype.kind == "f" or spiking == "input":
+        return np.ones(shape)
+    scale = spiking.scale if isinstance(spiking, Spiking) else readout.scale
+    if scale is None:
         raise SimulationError(
-            f"{_place(node)}node '{node.name}' ({node.op.kind}) is not linear, and no population "
-            "of neurons stands for it; 'thresher convert' says what can be done instead"
+            f"node '{name}' has no scale for precision 'int': convert with the pass 'quantize' as "
+            "the last of a recipe (such as 'int8'), or take --precision float32"
         )
-    by_source: dict[str, list[LinearMap]] = {}
-    delays: dict[str, int | None] = {}
-    bias: Floats | None = None
-    for port, flow in zip(ports, flows, strict=True):
-        bare = replace(port, bias=None)
-        for origin, linear in flow.maps.items():
-            by_source.setdefault(origin, []).append(compose(linear, bare))
-            own = _total_delay(flow.delays[origin], node.delay)
-            if _or(delays.get(origin, own), delay) != _or(own, delay):
-                raise SimulationError(
-                    f"{_place(node)}node '{node.name}': two paths from '{origin}' meet with "
-                    f"delays {_or(delays[origin], delay)} and {_or(own, delay)}; one projection "
-                    "has one delay"
-                )
-            delays[origin] = own
-        bias = _plus(bias, None if flow.bias is None else bare.weigh(flow.bias[None])[0])
-        bias = _plus(bias, port.bias)
-    maps = {origin: add_maps(parallel) for origin, parallel in by_source.items()}
-    return Inflow(maps, bias, delays)
-
-
-def _or(own: int | None, default: int) -> int:
-    return default if own is None else own
-
-
-def _total_delay(so_far: int | None, own: int | None) -> int | None:
-    return so_far if own is None else own + (so_far or 0)
-
-
-def _plus(a: Floats | None, b: Floats | None) -> Floats | None:
-    return b if a is None else a if b is None else a + b
+    return spread(scale, shape)
 
 
 def _population(
@@ -202,14 +151,16 @@ def _population(
     rank: int,
     spiking: Spiking | str,
     flow: Inflow | None,
-    dtype: np.dtype[np.floating],
+    scale: Floats,
+    dtype: np.dtype[Any],
 ) -> Population:
     order = engine_order(shape)
     current = np.zeros(len(order))
     if flow is not None and flow.bias is not None:
         current += np.broadcast_to(flow.bias, shape).ravel()[order]
     if isinstance(spiking, str):
-        theta = np.full(len(order), np.inf if spiking == "readout" else 1.0, dtype)
+        never = np.inf if dtype.kind == "f" else np.iinfo(dtype).max
+        theta = np.full(len(order), never if spiking == "readout" else 1, dtype)
         v_init = np.zeros(len(order), dtype)
         return Population(name, shape, rank, spiking, theta, v_init, current, False, 0.0)
     theta, v_init, shift = (
@@ -221,13 +172,30 @@ def _population(
         shape,
         rank,
         spiking.neuron,
-        theta.astype(dtype),
-        v_init.astype(dtype),
+        _theta(name, theta * scale, dtype),
+        rounded(v_init * scale, dtype, f"v_init of node '{name}'"),
         current + shift,
         spiking.reset == "hard",
-        spiking.v_reset,
+        _v_reset(name, spiking.v_reset, scale, dtype),
     )
 
 
-def _place(node: Node) -> str:
-    return f"{node.mark}: " if node.mark is not None else ""
+def _theta(name: str, theta: Floats, dtype: np.dtype[Any]) -> Reals:
+    found = rounded(theta, dtype, f"the threshold of node '{name}'")
+    if dtype.kind == "i" and not found.all():
+        raise SimulationError(
+            f"node '{name}': a threshold is {theta.min():.2g} units of precision 'int' and rounds "
+            "to 0; take more bits (--set quantize.bits=N)"
+        )
+    return found
+
+
+def _v_reset(name: str, v_reset: float, scale: Floats, dtype: np.dtype[Any]) -> float:
+    if dtype.kind == "f" or not v_reset:
+        return v_reset
+    if (scale != scale[0]).any():
+        raise SimulationError(
+            f"node '{name}': v_reset is {v_reset:g}, and its channels differ in scale; quantize "
+            "it by layer (--set quantize.granularity=layer)"
+        )
+    return float(rounded(v_reset * scale[:1], dtype, f"v_reset of node '{name}'")[0])

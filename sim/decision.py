@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.sim.contract import NEVER, Options
-from thresher.sim.network import Network
+from thresher.sim.network import Network, Reals
 
 
 def first_decision(network: Network, options: Options) -> int:
@@ -18,9 +18,11 @@ def first_decision(network: Network, options: Options) -> int:
 class Decision:
     """Follow the output's potentials (membrane) or spike counts (spikes) through a run.
 
-    Logits at tick k are (y(k) - y(k_start)) / (t - t_start) with t = k / R; counts are weighed
-    with theta. Ties go to the lower class. Evidence is a spike that reaches the output (membrane)
-    or leaves it (spikes) after `t_start`; a readout that the analog input reaches has it at once.
+    Logits at tick k are theta (y(k) - y(k_start)) / scale / (t - t_start) with t = k / R, where
+    theta is 1 for a potential. The class is that of the largest y(k) - y(k_start), which needs no
+    rounding where potentials are whole; ties go to the lower one. Evidence is a spike that reaches
+    the output (membrane) or leaves it (spikes) after `t_start`; a readout that the analog input
+    reaches has it at once.
     """
 
     def __init__(self, network: Network, options: Options) -> None:
@@ -28,7 +30,8 @@ class Decision:
         self._ticks_per_step = options.ticks_per_step
         self._start = network.readout.t_start * options.ticks_per_step
         self._confidence = options.confidence
-        self._weight = output.theta.astype(np.float64) if output.fires else 1.0
+        self._theta = output.theta.astype(np.float64) if output.fires else 1.0
+        self._scale = network.scale[network.offsets[output.rank] :]
         self._base: NDArray[np.float64] = np.zeros(output.size)
         self._class = NEVER
         self.predictions = np.full(options.steps, NEVER, np.int64)
@@ -40,7 +43,7 @@ class Decision:
         if self.first_evidence == NEVER and tick > self._start:
             self.first_evidence = tick
 
-    def observe(self, tick: int, output: NDArray[np.floating]) -> None:
+    def observe(self, tick: int, output: Reals) -> None:
         """Take the output's potentials or counts after everything that happened at a tick."""
         values = output.astype(np.float64)
         if tick == self._start:
@@ -56,7 +59,8 @@ class Decision:
         if chosen != self._class:
             self._class, self.settled = chosen, tick
         if self.confident == NEVER:
-            logits = values * self._weight / ((tick - self._start) / self._ticks_per_step)
+            weighed = values * self._theta / self._scale
+            logits = weighed / ((tick - self._start) / self._ticks_per_step)
             raised = np.exp(logits - logits.max())
             best = np.sort(raised / raised.sum())[::-1]
             if best[0] - (best[1] if len(best) > 1 else 0.0) >= self._confidence:

@@ -1,13 +1,11 @@
 """The layered schedule: each population sees its whole input of T steps before it fires."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thresher.sim.contract import NEVER, Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
-from thresher.sim.network import Network, RunSynapses, SparseSynapses
-
-Floats = NDArray[np.float64]
+from thresher.sim.network import Floats, Network, Reals
+from thresher.sim.synapses import transmit
 
 
 def prepare_layered(network: Network, options: Options) -> Run:
@@ -15,7 +13,8 @@ def prepare_layered(network: Network, options: Options) -> Run:
 
     spikes = clip(floor((T * current + PSPs + v_init) / theta), 0, T), which is the quantised ANN.
     A population at depth d fires the j-th of its n spikes at step d T + ceil(j T / n). There is
-    one implementation, which every engine shares: it has no order of events to differ in.
+    one implementation, which every engine shares: it has no order of events to differ in. Sums are
+    float64, or int64 where the network is whole.
     """
 
     def run(stimulus: Stimulus) -> SampleRun:
@@ -38,34 +37,14 @@ def layered_steps(network: Network, steps: int) -> int:
     return steps * (1 + max((depths[p.rank] for p in network.spiking), default=0))
 
 
-def transmit(synapses: RunSynapses | SparseSynapses, counts: Floats, n_targets: int) -> Floats:
-    """Sum the potentials that spike counts (n_source,) bring to each target, in float64."""
-    if isinstance(synapses, SparseSynapses):
-        sent = np.repeat(counts, np.diff(synapses.indptr)) * synapses.weights
-        return np.bincount(synapses.indices, sent, n_targets).astype(np.float64)
-    total = np.zeros(n_targets)
-    _, channels, length = synapses.weights.shape
-    positions = len(synapses.indptr) - 1
-    reached = synapses.rows >= 0
-    grid = np.bincount(synapses.rows[reached], counts[reached], positions * channels)
-    grid = grid.reshape(positions, synapses.groups, channels // synapses.groups)
-    position = np.repeat(np.arange(positions), np.diff(synapses.indptr))
-    for tap, kernel in enumerate(synapses.weights.astype(np.float64)):
-        runs = synapses.tap == tap
-        grouped = kernel.reshape(synapses.groups, -1, length)
-        sent = np.einsum("pgc,gcl->pgl", grid[position[runs]], grouped, optimize=True)
-        targets = synapses.start[runs][:, None] + np.arange(synapses.groups * length)
-        total += np.bincount(targets.ravel(), sent.ravel(), n_targets)
-    return total
-
-
 class LayeredRun:
     """Run one sample: potentials and counts of all neurons, one population after another."""
 
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
         self.network, self.options, self.stimulus = network, options, stimulus
-        v_init = np.concatenate([p.v_init for p in network.populations]).astype(np.float64)
-        self.potentials = v_init + options.steps * stimulus.current.astype(np.float64)
+        self.dtype = np.dtype(np.int64 if network.is_whole else np.float64)
+        v_init = np.concatenate([p.v_init for p in network.populations]).astype(self.dtype)
+        self.potentials: Reals = v_init + options.steps * stimulus.current.astype(self.dtype)
         self.counts = np.zeros(len(self.potentials))  # signed where the input is
         self.synaptic_operations = self.events = 0
         self.evidence = first_decision(network, options) != NEVER
@@ -115,8 +94,8 @@ class LayeredRun:
         self._receive(rank)
         if not population.fires:
             return np.zeros(0), np.zeros(0), np.zeros(0)
-        steps, theta = self.options.steps, population.theta.astype(np.float64)
-        n = np.clip(np.floor(self.potentials[span] / theta), 0, steps)
+        steps, theta = self.options.steps, population.theta.astype(self.dtype)
+        n = np.clip(self._floor(self.potentials[span], theta), 0, steps)
         self.potentials[span] -= n * theta
         self.counts[span] = n
         self.evidence |= rank == len(self.network.populations) - 1 and bool(n.any())
@@ -125,13 +104,18 @@ class LayeredRun:
         ticks = depth_of(self.network)[rank] * steps + np.ceil(nth * steps / n[neurons])
         return ticks, neurons.astype(np.float64), np.ones(len(neurons))
 
+    def _floor(self, potentials: Reals, theta: Reals) -> Reals:
+        """Count how often theta goes into each potential, towards minus infinity."""
+        return potentials // theta if self.network.is_whole else np.floor(potentials / theta)
+
     def _receive(self, rank: int) -> None:
         span = self.span(rank)
         for projection in self.network.projections:
             if projection.target == rank:
                 sent = self.counts[self.span(projection.source)]
                 n_targets = span.stop - span.start
-                self.potentials[span] += transmit(projection.synapses, sent, n_targets)
+                received = transmit(projection.synapses, sent, n_targets)
+                self.potentials[span] += received.astype(self.dtype)
                 self.events += int(np.abs(sent).sum())
                 operations = int(np.abs(sent) @ projection.synapses.fan_out())
                 self.synaptic_operations += operations

@@ -2,20 +2,25 @@
 
 Engines number a population's neurons in (h, w, c) order, channels last, so that a spike's
 synapses onto one position lie side by side; `Population.row_major` translates to the order of
-files and traces. Everything here is in the engine's precision, rounded once from float64.
+files and traces. Everything here is in the engine's precision, rounded once from float64. Where
+that is whole numbers, each neuron counts its potential in units of its own (`Network.scale`).
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.ir.linear_map import LinearMap, Shape
 from thresher.ir.node import Readout
+from thresher.sim.rounding import LARGEST_PSP, weight_dtype
 
-Reals = NDArray[np.floating]
+Reals = NDArray[Any]
+"""Potentials in the engine's precision: float32, float64, int32 or int64."""
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LONGEST_DELAY = 2**30
 """Ticks: no run is as long."""
@@ -32,8 +37,9 @@ class Population:
     """The neurons of one node; arrays (n,) in the engines' order.
 
     `neuron` names the model; "input" is a population that an encoder drives, "readout" one that
-    integrates and never fires (its theta is infinite). `current` is bias + shift per step,
-    float64; a sample's analog input is added before the sum is rounded.
+    integrates and never fires (its theta is infinite, or the largest whole number). `current` is
+    bias + shift per step, float64 and not scaled; a sample's analog input is added before the sum
+    is rounded.
     """
 
     name: str
@@ -42,7 +48,7 @@ class Population:
     neuron: str
     theta: Reals
     v_init: Reals
-    current: NDArray[np.float64]
+    current: Floats
     hard_reset: bool
     v_reset: float
 
@@ -155,15 +161,30 @@ class Network:
     """Populations in rank order, the readout last, and one projection per connected pair.
 
     `analog` maps the preprocessed image to the constant current of the populations that it feeds.
+    `dtype` is that of theta, v_init, currents and membranes: float32, float64, int32 or int64.
     """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     analog: tuple[tuple[int, LinearMap], ...]
     readout: Readout
-    dtype: np.dtype[np.floating]
+    dtype: np.dtype[Any]
     dense_macs: int
     input_macs: int
+    scale: Floats
+    """Units of the membrane that stand for 1, for all neurons; 1 where the precision is real."""
+    most_current: Ints | None = None
+    """The largest |current| per step with which no membrane can overflow, for all neurons."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is whole numbers (`int` precision)."""
+        return self.dtype.kind == "i"
+
+    @property
+    def weight_dtype(self) -> np.dtype[Any]:
+        """The precision of post-synaptic potentials."""
+        return weight_dtype(self.dtype)
 
     @cached_property
     def offsets(self) -> Ints:
@@ -189,6 +210,10 @@ class Network:
             for values in (population.theta, population.v_init, population.current):
                 _expect(values.shape == (population.size,), f"'{population.name}' has a wrong size")
             _expect(bool((population.theta > 0).all()), f"'{population.name}' has theta <= 0")
+            for values in (population.theta, population.v_init):
+                precise = values.dtype == self.dtype
+                _expect(precise, f"'{population.name}' is of another precision")
+        _expect(self.scale.shape == (self.offsets[-1],), "the scale has a wrong size")
         pairs = [(p.source, p.target) for p in self.projections]
         _expect(len(set(pairs)) == len(pairs), "two projections join one pair")
         for projection in self.projections:
@@ -207,8 +232,11 @@ def _check_projection(projection: Projection, network: Network) -> None:
     _expect(projection.delay <= LONGEST_DELAY, too_long)
     _expect(source.fires, f"{where}: the readout sends no spikes")
     synapses = projection.synapses
-    _expect(synapses.weights.dtype == network.dtype, f"{where}: weights are of another precision")
+    precision = synapses.weights.dtype == network.weight_dtype
+    _expect(precision, f"{where}: weights are of another precision")
     _expect(bool(np.isfinite(synapses.weights).all()), f"{where}: weights overflow the precision")
+    lowest = synapses.weights.min(initial=0)
+    _expect(not network.is_whole or lowest >= -LARGEST_PSP, f"{where}: a weight has no negative")
     if isinstance(synapses, SparseSynapses):
         _expect(len(synapses.indptr) == source.size + 1, f"{where}: indptr has a wrong length")
         _expect_within(synapses.indices, target.size, where)

@@ -7,7 +7,7 @@ from thresher.errors import DataError, SimulationError
 from thresher.ir.graph import Graph
 from thresher.sim.contract import Stimulus
 from thresher.sim.encoders import Encoder
-from thresher.sim.network import Network
+from thresher.sim.network import Floats, Network, Reals
 
 
 class Stimuli:
@@ -36,13 +36,7 @@ class Stimuli:
         for rank, linear in self._network.analog:
             analog = linear.apply(image[None])[0].ravel()
             current[offsets[rank] : offsets[rank + 1]] += analog[populations[rank].row_major]
-        with np.errstate(over="ignore"):
-            rounded = current.astype(self._network.dtype)
-        if not np.isfinite(rounded).all():
-            raise DataError(
-                f"image {position} drives a current beyond {self._network.dtype}; its pixels and "
-                "the weights are too large: scale them down, or take --precision float64"
-            )
+        rounded = self._round(current, position)
         if not self._encoder.spikes or self._threshold is None:
             return Stimulus(rounded), 0
         intensity = image.ravel().astype(np.float64)[populations[0].row_major]
@@ -51,6 +45,27 @@ class Stimuli:
         ticks, neurons = self._encoder.encode(np.minimum(rate, 1.0), *self._time, rng)
         signs = np.where(intensity < 0, -1, 1).astype(np.int8)[neurons]
         return Stimulus(rounded, ticks, neurons, signs), int((rate > 1).sum())
+
+    def _round(self, current: Floats, position: int) -> Reals:
+        """Round currents per step to the network's precision."""
+        network = self._network
+        if network.most_current is None:
+            with np.errstate(over="ignore"):
+                rounded = current.astype(network.dtype)
+            if not np.isfinite(rounded).all():
+                raise DataError(
+                    f"image {position} drives a current beyond {network.dtype}; its pixels and "
+                    "the weights are too large: scale them down, or take --precision float64"
+                )
+            return rounded
+        whole = np.rint(current * network.scale)
+        if not (np.abs(whole) <= network.most_current).all():
+            raise DataError(
+                f"image {position} drives a current with which a membrane of {network.dtype} may "
+                "overflow: its pixels are far beyond those of the calibration. Scale them down, or "
+                "take --precision float32"
+            )
+        return whole.astype(network.dtype)
 
 
 def expect_threshold(graph: Graph, encoder: str) -> None:
