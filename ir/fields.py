@@ -42,21 +42,27 @@ def is_integer(value: object) -> bool:
 @dataclass(frozen=True)
 class IntRule:
     minimum: int
+    maximum: float = math.inf
 
     @property
     def expected(self) -> str:
+        if self.maximum < math.inf:
+            return f"a whole number from {self.minimum} to {self.maximum}"
         return f"a whole number of at least {self.minimum}"
 
     def parse(self, value: object) -> int:
-        if not is_integer(value) or int(value) < self.minimum:  # type: ignore[call-overload]
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
             raise ValueError(self.expected)
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(self.expected)
+        return int(value)
 
     def dump(self, value: int) -> object:
         return value
 
     def schema(self) -> Json:
-        return {"type": "integer", "minimum": self.minimum}
+        schema: Json = {"type": "integer", "minimum": self.minimum}
+        return schema if self.maximum == math.inf else {**schema, "maximum": self.maximum}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from thresher.converters.passes.balance_thresholds import BalanceThresholds
 from thresher.converters.passes.fold_batch_norm import FoldBatchNorm
 from thresher.converters.passes.hard_reset import HardReset
 from thresher.converters.passes.init_potential import InitPotential
+from thresher.converters.passes.quantize import Quantize
 from thresher.converters.passes.replace_unsupported import ReplaceUnsupported
 from thresher.converters.passes.shift import Shift
 from thresher.converters.passes.soft_reset import SoftReset
@@ -14,6 +15,7 @@ __all__ = [
     "FoldBatchNorm",
     "HardReset",
     "InitPotential",
+    "Quantize",
     "ReplaceUnsupported",
     "Shift",
     "SoftReset",
