@@ -1,6 +1,6 @@
 """Dense evaluation of the ANN in numpy; annotations are ignored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.errors import GraphError
 from thresher.ir.graph import Graph
-from thresher.ir.images import check_images, preprocess
+from thresher.ir.images import Images, check_images, image_blocks
 from thresher.ir.threads import map_in_threads, one_blas_thread
 
 Array = NDArray[Any]
@@ -26,32 +26,46 @@ def single_input_output(graph: Graph) -> tuple[str, str]:
     return graph.inputs[0].name, graph.outputs[0]
 
 
-def evaluate(graph: Graph, x: Array, *, hook: Hook | None = None, batch: int = 64) -> Array:
+def evaluate(graph: Graph, x: Images, *, hook: Hook | None = None, batch: int = 64) -> Array:
     """Compute the outputs (N, *shape) of raw images x (N, *shape); `preprocess` is applied.
 
     Parameters
     ----------
+    x : array, or what reads `x[start:stop]` from a file
     hook : callable, optional
         Called with every node's name and its values (n, *shape), batch by batch, in order.
     batch : int
         Samples held at a time; results do not depend on it.
     """
     _, target = single_input_output(graph)
-    x = check_images(graph, x)
-    parts = [x[start : start + batch] for start in range(0, len(x), batch)]
-
-    def evaluate_part(part: Array) -> Array:
-        return _evaluate_block(graph, preprocess(graph, part), hook)
-
-    if hook is None:
-        blocks = map_in_threads(evaluate_part, parts)
-    else:
-        with one_blas_thread():
-            blocks = [evaluate_part(part) for part in parts]
+    blocks = [*_outputs(graph, check_images(graph, x), hook, batch)]
     return np.concatenate(blocks) if blocks else np.zeros((0, *graph.shapes[target]), np.float32)
 
 
-def _evaluate_block(graph: Graph, x: Array, hook: Hook | None) -> Array:
+def evaluate_blocks(graph: Graph, x: Images, *, batch: int = 64) -> Iterator[Array]:
+    """Yield what `evaluate` would return, some samples at a time, as x is read."""
+    single_input_output(graph)
+    return _outputs(graph, check_images(graph, x), None, batch)
+
+
+def _outputs(graph: Graph, x: Images, hook: Hook | None, batch: int) -> Iterator[Array]:
+    parts = (
+        block[start : start + batch]
+        for block in image_blocks(graph, x)
+        for start in range(0, len(block), batch)
+    )
+
+    def evaluate_part(part: Array) -> Array:
+        return _evaluate_part(graph, part, hook)
+
+    if hook is None:
+        yield from map_in_threads(evaluate_part, parts)
+        return
+    with one_blas_thread():
+        yield from map(evaluate_part, parts)
+
+
+def _evaluate_part(graph: Graph, x: Array, hook: Hook | None) -> Array:
     values = {graph.inputs[0].name: x}
     readers = {name: len(graph.consumers(name)) for name in graph.shapes}
     readers[graph.outputs[0]] += 1

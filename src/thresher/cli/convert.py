@@ -58,7 +58,7 @@ def convert(
     snn = converters.convert(
         graph,
         recipe,
-        calibration=None if samples is None else samples.x,
+        calibration=None if samples is None else samples.x[:],
         labels=None if samples is None else samples.y,
         steps=steps,
         settings=changes,

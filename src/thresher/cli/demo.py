@@ -36,7 +36,7 @@ def demo(
         print(f"the kernels are not compiled ({reason}): {UNCOMPILED} images only, slowly")
     test = datasets.load("digits", limit=None if compiled else UNCOMPILED)
     print(f"'{ann.name}' for {len(test)} images of handwritten digits becomes spiking:")
-    snn = converters.convert(ann, "default", calibration=training.x, steps=STEPS)
+    snn = converters.convert(ann, "default", calibration=training.x[:], steps=STEPS)
     print_account(snn)
     print()
     runs = {

@@ -4,12 +4,14 @@ import gzip
 import math
 import struct
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
 
-from thresher.datasets.source import EXPECTED, Array, Part, Shape, Source, read_rows, reading
+from thresher.datasets.rows import Rows
+from thresher.datasets.source import EXPECTED, Array, Part, Shape, Source, reading
 from thresher.errors import DataError
 
 SUBFOLDERS = (
@@ -21,6 +23,8 @@ SUBFOLDERS = (
 )
 IDX_STEMS = {"train": "train", "test": "t10k"}
 CIFAR_SHAPE = (3, 32, 32)
+CIFAR_BLOCK = 1024
+"""Records that are read together where only their labels are wanted."""
 CIFAR_FILES = (
     # bytes of label before an image, of which the last is the class; files by part
     (1, {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}),
@@ -63,12 +67,9 @@ def _idx(folder: Path, part: Part) -> Source | None:
             f"{labels}: holds {_idx_shape(labels, 1)[0]} labels, but '{images.name}' holds "
             f"{shape[0]} images"
         )
-
-    def read(start: int, stop: int) -> tuple[Array, Array | None]:
-        x = _idx_rows(images, shape, start, stop)[:, np.newaxis]
-        return x, None if labels is None else _idx_rows(labels, shape[:1], start, stop)
-
-    return Source(str(images), shape[0], math.prod(shape[1:]), read)
+    rows = _idx_rows(images, (shape[0], 1, *shape[1:]), 3)
+    classes = None if labels is None else _idx_rows(labels, shape[:1], 1).read
+    return Source(str(images), rows.shape, rows.dtype, rows.read, classes)
 
 
 def _idx_path(folder: Path, part: Part, kind: str) -> Path | None:
@@ -104,10 +105,8 @@ def _idx_shape(path: Path, axes: int) -> Shape:
     return shape
 
 
-def _idx_rows(path: Path, shape: Shape, start: int, stop: int) -> Array:
-    with reading(path), _idx_open(path) as stream:
-        stream.seek(4 + 4 * len(shape))
-        return read_rows(stream, np.dtype(np.uint8), shape, start, stop)
+def _idx_rows(path: Path, shape: Shape, axes: int) -> Rows:
+    return Rows(path, lambda: _idx_open(path), 4 + 4 * axes, shape, np.dtype(np.uint8))
 
 
 def _cifar(folder: Path, part: Part) -> Source | None:
@@ -126,19 +125,30 @@ def _cifar_source(folder: Path, paths: list[Path], label_bytes: int) -> Source:
                 f"{path}: has {path.stat().st_size} bytes; expected a multiple of {record}, "
                 "one record an image: the file is damaged"
             )
-    lengths = [path.stat().st_size // record for path in paths]
+    parts = [_cifar_records(path, path.stat().st_size // record, record) for path in paths]
+    length = sum(len(part) for part in parts)
 
-    def read(start: int, stop: int) -> tuple[Array, Array | None]:
-        blocks = []
-        for path, length in zip(paths, lengths, strict=True):
-            first, last = max(start, 0), min(stop, length)
-            if first < last:
-                with path.open("rb") as stream:
-                    blocks.append(
-                        read_rows(stream, np.dtype(np.uint8), (length, record), first, last)
-                    )
-            start, stop = start - length, stop - length
-        rows = np.concatenate(blocks)
-        return rows[:, label_bytes:].reshape(-1, *CIFAR_SHAPE), rows[:, label_bytes - 1]
+    def read_images(start: int, stop: int) -> Array:
+        records = _joined(parts, start, stop)
+        return records[:, label_bytes:].reshape(-1, *CIFAR_SHAPE)
 
-    return Source(str(folder), sum(lengths), record, read)
+    def read_labels(start: int, stop: int) -> Array:
+        starts = range(start, stop, CIFAR_BLOCK)
+        blocks = [_joined(parts, first, min(first + CIFAR_BLOCK, stop)) for first in starts]
+        return np.concatenate([records[:, label_bytes - 1] for records in blocks])
+
+    shape = (length, *CIFAR_SHAPE)
+    return Source(str(folder), shape, parts[0].dtype, read_images, read_labels)
+
+
+def _cifar_records(path: Path, length: int, record: int) -> Rows:
+    return Rows(path, lambda: path.open("rb"), 0, (length, record), np.dtype(np.uint8))
+
+
+def _joined(parts: Sequence[Rows], start: int, stop: int) -> Array:
+    """Read rows start..stop - 1 of files that follow one another."""
+    blocks = []
+    for part in parts:
+        blocks.append(part.read(min(max(start, 0), len(part)), min(max(stop, 0), len(part))))
+        start, stop = start - len(part), stop - len(part)
+    return np.concatenate(blocks)

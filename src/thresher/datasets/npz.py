@@ -2,14 +2,15 @@
 
 import math
 import zipfile
-from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
-from thresher.datasets.source import MAX_BYTES, Array, Shape, Source, read_rows, reading
+from thresher.datasets.rows import Rows
+from thresher.datasets.source import MAX_BYTES, Array, Shape, Source
 from thresher.errors import DataError
 
 
@@ -34,45 +35,30 @@ def open_npz(path: Path) -> Source:
         )
     if y is not None:
         _check_label_header(path, y, x.shape[0])
-    sample_bytes = math.prod(x.shape[1:]) * x.dtype.itemsize
-    if x.fortran and sample_bytes * x.shape[0] > MAX_BYTES:
+    if isinstance(x, _Columns) and math.prod(x.shape) * x.dtype.itemsize > MAX_BYTES:
         raise DataError(
             f"{path}: 'x' is stored column by column and can only be read whole, which takes "
             f"more than {MAX_BYTES / 2**30:g} GiB; save it with np.ascontiguousarray"
         )
-
-    def read(start: int, stop: int) -> tuple[Array, Array | None]:
-        with reading(path):
-            return x.read(start, stop), None if y is None else y.read(start, stop)
-
-    return Source(str(path), x.shape[0], sample_bytes, read)
+    return Source(str(path), x.shape, x.dtype, x.read, None if y is None else y.read)
 
 
-@dataclass(frozen=True)
-class _Member:
-    """An array inside an .npz file of which only the header was read."""
+class _Columns:
+    """Read rows of an array that is stored column by column, and so in memory as a whole."""
 
-    path: Path
-    entry: str
-    dtype: np.dtype[Any]
-    shape: Shape
-    fortran: bool
-    start: int
+    def __init__(self, flat: Rows, shape: Shape) -> None:
+        self.shape, self.dtype = shape, flat.dtype
+        self._flat = flat
 
     def read(self, start: int, stop: int) -> Array:
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.entry) as stream:
-            stream.seek(self.start)
-            if self.fortran:
-                count = math.prod(self.shape)
-                flat = read_rows(stream, self.dtype, (count,), 0, count)
-                return np.ascontiguousarray(flat.reshape(self.shape, order="F")[start:stop])
-            rows = read_rows(stream, self.dtype, self.shape, start, stop)
-            if stop == self.shape[0]:
-                stream.read(1)  # at the end of the member its checksum is compared
-            return rows
+        return np.ascontiguousarray(self._whole[start:stop])
+
+    @cached_property
+    def _whole(self) -> Array:
+        return self._flat.read(0, len(self._flat)).reshape(self.shape, order="F")
 
 
-def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> _Member:
+def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Rows | _Columns:
     """Read an array's header; what it declares is compared with what the archive holds."""
     name = item.filename.removesuffix(".npy")
     with archive.open(item) as stream:
@@ -97,10 +83,18 @@ def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> _Mem
             f"{path}: '{name}' declares {dtype}{list(shape)}, {declared} bytes, but has "
             f"{item.file_size}; the file is damaged"
         )
-    return _Member(path, item.filename, dtype, shape, fortran and len(shape) > 1, head.tell())
+
+    def opened() -> IO[bytes]:
+        with zipfile.ZipFile(path) as archive:
+            return archive.open(item.filename)
+
+    if fortran and len(shape) > 1:
+        flat = Rows(path, opened, head.tell(), (math.prod(shape),), dtype)
+        return _Columns(flat, shape)
+    return Rows(path, opened, head.tell(), shape, dtype)
 
 
-def _check_label_header(path: Path, y: _Member, length: int) -> None:
+def _check_label_header(path: Path, y: Rows | _Columns, length: int) -> None:
     if y.dtype.kind not in "ui":
         raise DataError(f"{path}: 'y' is of type {y.dtype}; expected whole numbers, one a sample")
     if y.shape != (length,):

@@ -1,6 +1,7 @@
 """Samples: images and their labels as `--data` reads them."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,24 @@ from numpy.typing import NDArray
 
 from thresher import digits
 from thresher.datasets.folders import open_folder
+from thresher.datasets.images import StoredImages
 from thresher.datasets.npz import open_npz
 from thresher.datasets.source import EXPECTED, MAX_BYTES, Array, Part, Source, reading
 from thresher.errors import DataError
+from thresher.ir.images import Images
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Hold images x (N, ...) as they are stored, and labels y (N,), int64, where there are any."""
+    """Hold images x (N, ...) as they are stored, and labels y (N,), int64, where there are any.
+
+    `x[start:stop]` is an array; `x` is one itself, or reads it from the file (`stream`).
+    """
 
     source: str
-    x: Array
+    x: Images
     y: NDArray[np.int64] | None
 
     def __len__(self) -> int:
@@ -54,23 +60,36 @@ def load(
     DataError
         Where the source cannot be read, or what it holds are not images with their labels.
     """
+    found = stream(source, part=part, offset=offset, limit=limit)
+    size = math.prod(found.x.shape) * found.x.dtype.itemsize
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{found.source}: {len(found)} samples take {size / 2**30:.1f} GiB; expected at "
+            f"most {MAX_BYTES / 2**30:g} GiB. Select fewer: --limit N or limit=N"
+        )
+    return replace(found, x=found.x[:])
+
+
+def stream(
+    source: str | Path, *, part: Part = "test", offset: int = 0, limit: int | None = None
+) -> Samples:
+    """Find the samples that `load` would read, and their labels; images are read when sliced.
+
+    Parameters and errors are those of `load`; what is wrong with an image shows as it is read.
+    """
     if offset < 0 or (limit is not None and limit < 1):
         raise DataError(f"offset {offset}, limit {limit}: expected at least 0 and at least 1")
     found = _open(source, part)
-    if offset >= found.length:
+    total = found.shape[0]
+    if offset >= total:
         raise DataError(
-            f"{found.name}: offset {offset} is beyond the end; it holds {found.length} samples"
+            f"{found.name}: offset {offset} is beyond the end; it holds {total} samples"
         )
-    stop = found.length if limit is None else min(found.length, offset + limit)
-    size = (stop - offset) * found.sample_bytes
-    if size > MAX_BYTES:
-        raise DataError(
-            f"{found.name}: {stop - offset} samples take {size / 2**30:.1f} GiB; expected at "
-            f"most {MAX_BYTES / 2**30:g} GiB. Select fewer: --limit N or limit=N"
-        )
-    x, y = found.read(offset, stop)
-    _check_finite(found.name, x, offset)
-    return Samples(found.name, x, None if y is None else _checked_labels(found.name, y, offset))
+    stop = total if limit is None else min(total, offset + limit)
+    labels = None
+    if found.read_labels is not None:
+        labels = _checked_labels(found.name, found.read_labels(offset, stop), offset)
+    return Samples(found.name, StoredImages(found, offset, stop - offset), labels)
 
 
 def _open(source: str | Path, part: Part) -> Source:
@@ -93,16 +112,7 @@ def _open(source: str | Path, part: Part) -> Source:
 def _packaged_digits(part: Part) -> Source:
     x_train, y_train, x_test, y_test = digits.load()
     x, y = (x_train, y_train) if part == "train" else (x_test, y_test)
-    return Source("digits", len(x), x[:1].nbytes, lambda i, j: (x[i:j], y[i:j]))
-
-
-def _check_finite(name: str, x: Array, offset: int) -> None:
-    if x.dtype.kind != "f" or np.isfinite(x).all():
-        return
-    bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
-    raise DataError(
-        f"{name}: image {bad + offset} holds a NaN or an infinite value; expected finite pixels"
-    )
+    return Source("digits", x.shape, x.dtype, lambda i, j: x[i:j], lambda i, j: y[i:j])
 
 
 def _checked_labels(name: str, y: Array, offset: int) -> NDArray[np.int64]:
