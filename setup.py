@@ -9,6 +9,7 @@ from setuptools.command.build import build
 
 HERE = Path(__file__).parent
 KERNELS = ("wiring", "async_engine", "lockstep_engine")
+HEADERS = ("precisions", "cells", "cells_of", "layers", "layers_of")
 DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
 REQUIRED = os.environ.get("THRESHER_REQUIRE_COMPILED") == "1"
 
@@ -30,7 +31,7 @@ def kernels() -> list[Extension]:
             f"thresher.cython_ext.{name}",
             [f"src/thresher/cython_ext/{name}.pyx"],
             include_dirs=["src/thresher/cython_ext"],
-            depends=["src/thresher/cython_ext/loops.h"],
+            depends=[f"src/thresher/cython_ext/{name}.h" for name in HEADERS],
             extra_compile_args=["-O3", "-g0", "-ffp-contract=off"],
         )
         for name in KERNELS

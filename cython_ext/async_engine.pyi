@@ -7,8 +7,9 @@ from thresher.cython_ext.wiring import Wiring
 
 def run_async(
     wiring: Wiring,
-    current: NDArray[floating],
+    current: NDArray[Any],
     ramp: NDArray[floating],
+    ticks: int,
     refractory: int,
     netted: bool,
     ticks_per_step: int,

@@ -2,7 +2,7 @@
 
 from libc.stdlib cimport free, qsort, realloc
 
-from thresher.cython_ext.types cimport int32_t, int64_t
+from thresher.cython_ext.types cimport int32_t, int64_t, uint64_t
 
 
 cdef struct Calendar:
@@ -12,6 +12,7 @@ cdef struct Calendar:
     int64_t mask            # slots - 1; slots is a power of two
     int n_populations
     int32_t* head           # slot * n_populations + population -> first block, -1: none
+    uint64_t* waiting       # slot -> populations (modulo 64) that may have blocks there, as bits
     int32_t* next           # block -> next in its list
     int32_t* previous       # block -> previous in its list, -1: it is the first
     int64_t* due            # block -> tick, 0: in no list
@@ -57,18 +58,20 @@ cdef inline void schedule(
     if first >= 0:
         calendar.previous[first] = block
     calendar.head[slot] = block
+    calendar.waiting[due & calendar.mask] |= <uint64_t>1 << (population & 63)
     calendar.due[block] = due
 
 
 cdef inline bint push(Bucket* bucket, int64_t spike) noexcept nogil:
     """Append a spike; False where memory ran out."""
     cdef int64_t capacity
+    cdef int64_t* larger
     if bucket.n == bucket.capacity:
         capacity = 2 * bucket.capacity + 64
-        bucket.spike = <int64_t*>realloc(bucket.spike, capacity * sizeof(int64_t))
-        if bucket.spike == NULL:
+        larger = <int64_t*>realloc(bucket.spike, capacity * sizeof(int64_t))
+        if larger == NULL:
             return False
-        bucket.capacity = capacity
+        bucket.spike, bucket.capacity = larger, capacity
     bucket.spike[bucket.n] = spike
     bucket.n += 1
     return True

@@ -1,13 +1,13 @@
 from typing import Any
 
-from numpy import floating, int8, int32, int64, uint8
+from numpy import int8, int32, int64, uint8
 from numpy.typing import NDArray
 
 from thresher.cython_ext.wiring import Wiring
 
 def run_lockstep(
     wiring: Wiring,
-    current: NDArray[floating],
+    current: NDArray[Any],
     steps: int,
     t_start: int,
     confidence: float,

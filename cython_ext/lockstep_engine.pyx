@@ -6,16 +6,12 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from thresher.cython_ext.calendar cimport Bucket, push
-from thresher.cython_ext.loops cimport (
-    add_run_double, add_run_float, fire_hard_double, fire_hard_float, fire_soft_double,
-    fire_soft_float, gather_double, gather_float, lowest_bit,
-)
-from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence
+from thresher.cython_ext.layers cimport LAYERS, Gather, Layers
+from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence, undecided
 from thresher.cython_ext.types cimport (
-    RUNS, Decision, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, real, uint8_t,
-    uint64_t,
+    RUNS, Decision, Projection, Spikes, int8_t, int32_t, int64_t, lowest_bit, uint8_t, uint64_t,
 )
-from thresher.cython_ext.wiring cimport Wiring, spike_columns
+from thresher.cython_ext.wiring cimport Wiring, address, spike_columns
 
 
 cdef struct Run:
@@ -24,7 +20,10 @@ cdef struct Run:
     Bucket* emitted           # slot * n_populations + population; neuron << 1 | sign is negative
     const uint8_t* kept       # population -> whether its spikes are recorded
     int64_t* counts           # population -> spikes
-    void* input               # neuron of a population -> what one step brings it, real
+    void* v                   # potentials
+    const void* current       # per step
+    void* input               # neuron of a population -> what one step brings it
+    const Layers* on          # what to do with them, in the run's precision
     uint8_t* fired            # neuron of a population -> whether it fires; padded to eights
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
     int32_t* channel          # entering spike -> its channel
@@ -39,7 +38,7 @@ cdef struct Run:
 
 
 def run_lockstep(
-    Wiring wiring, real[::1] current, int64_t steps, int64_t t_start, double confidence,
+    Wiring wiring, current, int64_t steps, int64_t t_start, double confidence,
     int64_t evidence, const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, const uint8_t[::1] kept, const int64_t[::1] watch,
     const int32_t[::1] stop,
@@ -52,23 +51,23 @@ def run_lockstep(
     """
     cdef int64_t n = wiring.n_neurons
     cdef int n_output = <int>(n - wiring.offsets[wiring.n_populations - 1])
-    dtype = np.float64 if wiring.is_double else np.float32
     predictions = np.full(steps, -1, np.int64)
     counts = np.zeros(wiring.n_populations, np.int64)
-    potentials = np.zeros(n, dtype)
-    watched = np.zeros((steps if watch.shape[0] else 0, watch.shape[0]), dtype)
+    potentials = np.zeros(n, current.dtype)
+    watched = np.zeros((steps if watch.shape[0] else 0, watch.shape[0]), current.dtype)
     cdef int64_t[::1] predictions_view = predictions, counts_view = counts
-    cdef real[::1] v = potentials
-    cdef real[:, ::1] watched_view = watched
+    cdef void* watched_at = <void*>address(watched)
     cdef int64_t i
     cdef Run run
     memset(&run, 0, sizeof(Run))
     run.slots = min(wiring.longest_delay, steps) + 1
     run.kept, run.counts = &kept[0], &counts_view[0]
-    run.decision = Decision(1, t_start, confidence, -1, evidence, -1, -1)
+    run.decision = undecided(1, t_start, confidence, evidence)
+    run.v, run.current = <void*>address(potentials), address(current)
+    run.on = &LAYERS[wiring.precision]
     run.emitted = <Bucket*>calloc(run.slots * wiring.n_populations, sizeof(Bucket))
     run.values = <double*>calloc(3 * n_output, sizeof(double))
-    run.input = malloc(wiring.largest * sizeof(real))
+    run.input = malloc(wiring.largest * wiring.width)
     run.fired = <uint8_t*>calloc(wiring.largest + 8, 1)
     run.begin = <int32_t*>calloc(wiring.most_positions + 2, sizeof(int32_t))
     run.channel = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
@@ -81,8 +80,8 @@ def run_lockstep(
             raise MemoryError
         with nogil:
             simulate(
-                wiring, &run, &v[0], &current[0], steps, &stop[0], input_ticks, input_neurons,
-                input_signs, &predictions_view[0], watch, watched_view,
+                wiring, &run, steps, &stop[0], input_ticks, input_neurons, input_signs,
+                &predictions_view[0], watch, watched_at,
             )
         if run.failed:
             raise MemoryError("the lockstep engine ran out of memory")
@@ -106,16 +105,13 @@ def run_lockstep(
 
 
 cdef void simulate(
-    Wiring wiring, Run* run, real* v, real* current, int64_t steps, const int32_t* stop,
-    const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
-    const int8_t[::1] input_signs, int64_t* predictions, const int64_t[::1] watch,
-    real[:, ::1] watched,
+    Wiring wiring, Run* run, int64_t steps, const int32_t* stop, const int64_t[::1] input_ticks,
+    const int32_t[::1] input_neurons, const int8_t[::1] input_signs, int64_t* predictions,
+    const int64_t[::1] watch, void* watched,
 ) noexcept nogil:
-    cdef const real* v_init = <const real*>wiring.v_init
     cdef int64_t i, step, entry = 0, n_input = input_ticks.shape[0], pending
     cdef int p
-    for i in range(wiring.n_neurons):
-        v[i] = v_init[i]
+    run.on.begin(run.v, wiring.v_init, wiring.n_neurons)
     for step in range(1, steps + 1):
         run.step = step
         pending = 0
@@ -126,30 +122,25 @@ cdef void simulate(
                     emit(wiring, run, p, input_neurons[entry], input_signs[entry])
                     entry += 1
             else:
-                integrate(wiring, run, v, current, p)
+                integrate(wiring, run, p)
             pending += run.emitted[(step % run.slots) * wiring.n_populations + p].n
         run.peak = max(run.peak, pending)
-        observe(wiring, run, v)
+        observe(wiring, run)
         predictions[step - 1] = run.decision.chosen
         for i in range(watch.shape[0]):
-            watched[step - 1, i] = v[watch[i]]
+            run.on.store(run.v, watch[i], watched, (step - 1) * watch.shape[0] + i)
         if run.failed or stop[0]:
             return
 
 
-cdef void integrate(Wiring wiring, Run* run, real* v, real* current, int p) noexcept nogil:
+cdef void integrate(Wiring wiring, Run* run, int p) noexcept nogil:
     """Sum the constant current and the potentials of every spike that is due; add it and fire."""
-    cdef real* input = <real*>run.input
-    cdef int64_t i, sent, offset = wiring.offsets[p], size = wiring.offsets[p + 1] - offset
+    cdef int64_t sent, offset = wiring.offsets[p], size = wiring.offsets[p + 1] - offset
     cdef int64_t before = run.operations
     cdef int32_t entry
     cdef Projection* projection
     cdef Bucket* bucket
-    if wiring.in_first[p] == wiring.in_first[p + 1]:
-        input = &current[offset]
-    else:
-        for i in range(size):
-            input[i] = current[offset + i]
+    run.on.copy(run.input, run.current, offset, size)
     for entry in range(wiring.in_first[p], wiring.in_first[p + 1]):
         projection = &wiring.projections[wiring.in_list[entry]]
         sent = run.step - projection.delay
@@ -161,17 +152,16 @@ cdef void integrate(Wiring wiring, Run* run, real* v, real* current, int p) noex
             if projection.outputs and not wiring.driven[projection.source] and (
                 8 * bucket.n > projection.positions
             ):
-                gather(run, projection, input)
+                gather(run, projection)
             else:
-                spread(run, projection, input)
+                spread(run, projection)
         else:
-            deliver(run, projection, bucket, input)
+            deliver(run, projection, bucket)
         run.events += bucket.n
     if wiring.fires[p]:
-        fire(wiring, run, &v[offset], input, size, p)
+        fire(wiring, run, p)
         return
-    for i in range(size):
-        v[offset + i] += input[i]
+    run.on.integrate(run.v, offset, run.input, size)
     if run.operations > before and p == wiring.n_populations - 1:
         saw_evidence(&run.decision, run.step)
 
@@ -187,9 +177,7 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
         if position >= 0:
             begin[position + 2] += 1
     for i in range(projection.positions):
-        run.operations += begin[i + 2] * projection.length * <int64_t>(
-            projection.runs[i + 1] - projection.runs[i]
-        )
+        run.operations += <int64_t>begin[i + 2] * projection.reach[i]
         begin[i + 2] += begin[i + 1]
     for i in range(bucket.n):
         neuron = <int32_t>(bucket.spike[i] >> 1)
@@ -201,84 +189,55 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
             run.negative[place] = bucket.spike[i] & 1
 
 
-cdef inline void gather(Run* run, Projection* projection, real* input) noexcept nogil:
+cdef inline void gather(Run* run, Projection* projection) noexcept nogil:
     """Let every target position collect the spikes that reach it: its sums stay in registers."""
-    if real is float:
-        gather_float(
-            input, <const float*>projection.weights, projection.channels, projection.length,
-            projection.outputs, projection.reads, projection.read_position, projection.read_tap,
-            run.begin, run.channel,
-        )
-    else:
-        gather_double(
-            input, <const double*>projection.weights, projection.channels, projection.length,
-            projection.outputs, projection.reads, projection.read_position, projection.read_tap,
-            run.begin, run.channel,
-        )
+    cdef Gather what = Gather(
+        projection.weights, projection.taps, projection.length, projection.outputs,
+        projection.reads, projection.read_position, projection.read_tap, run.begin, run.channel,
+    )
+    run.on.gather(run.input, &what)
 
 
-cdef void spread(Run* run, Projection* projection, real* input) noexcept nogil:
+cdef void spread(Run* run, Projection* projection) noexcept nogil:
     """Let every spike go to its targets, in the same order."""
-    cdef const real* weights = <const real*>projection.weights
-    cdef int64_t length = projection.length
-    cdef int32_t position, k, entry, channel
-    cdef real* target
-    cdef const real* row
-    cdef real sign
+    cdef int64_t base, row
+    cdef int32_t position, k, first, channel
     for position in range(projection.positions):
+        first = projection.runs[position]
         for k in range(run.begin[position], run.begin[position + 1]):
             channel = run.channel[k]
-            sign = <real>(-1.0 if run.negative[k] else 1.0)
-            target = input + channel // projection.per_group * length
-            row = weights + channel * length
-            for entry in range(projection.runs[position], projection.runs[position + 1]):
-                add_run(
-                    target + projection.start[entry],
-                    row + projection.tap[entry] * projection.channels * length, sign, length,
-                )
+            base = <int64_t>(channel // projection.per_group) * projection.length
+            row = <int64_t>channel * projection.taps * projection.length
+            run.on.spread(
+                run.input, base, projection.weights, row, projection.start + first,
+                projection.weight + first, projection.extent + first,
+                -1 if run.negative[k] else 1, projection.runs[position + 1] - first,
+            )
 
 
-cdef inline void add_run(real* u, const real* weights, real sign, int64_t n) noexcept nogil:
-    if real is float:
-        add_run_float(u, weights, sign, n)
-    else:
-        add_run_double(u, weights, sign, n)
-
-
-cdef void deliver(
-    Run* run, Projection* projection, Bucket* bucket, real* input
-) noexcept nogil:
+cdef void deliver(Run* run, Projection* projection, Bucket* bucket) noexcept nogil:
     """Deliver the spikes of a projection whose synapses are listed one by one."""
-    cdef const real* weights = <const real*>projection.weights
-    cdef int64_t i, synapse
+    cdef int64_t i, first, end
     cdef int32_t neuron
-    cdef real sign
     for i in range(bucket.n):
         neuron = <int32_t>(bucket.spike[i] >> 1)
-        sign = <real>(-1.0 if bucket.spike[i] & 1 else 1.0)
-        for synapse in range(projection.indptr[neuron], projection.indptr[neuron + 1]):
-            input[projection.indices[synapse]] += sign * weights[synapse]
-        run.operations += projection.indptr[neuron + 1] - projection.indptr[neuron]
+        first, end = projection.indptr[neuron], projection.indptr[neuron + 1]
+        run.on.deliver(
+            run.input, projection.weights, projection.indices, first, end,
+            -1 if bucket.spike[i] & 1 else 1,
+        )
+        run.operations += end - first
 
 
-cdef void fire(
-    Wiring wiring, Run* run, real* v, const real* input, int64_t n, int p
-) noexcept nogil:
+cdef void fire(Wiring wiring, Run* run, int p) noexcept nogil:
     """Add the input; fire each neuron at or over theta once, and reset it."""
-    cdef const real* theta = &(<const real*>wiring.theta)[wiring.offsets[p]]
+    cdef int64_t n = wiring.offsets[p + 1] - wiring.offsets[p], i
     cdef uint64_t eight
-    cdef int64_t i
     cdef int bit
-    if real is float:
-        if wiring.hard[p]:
-            fire_hard_float(v, input, theta, <float>wiring.v_reset[p], run.fired, n)
-        else:
-            fire_soft_float(v, input, theta, run.fired, n)
-    else:
-        if wiring.hard[p]:
-            fire_hard_double(v, input, theta, wiring.v_reset[p], run.fired, n)
-        else:
-            fire_soft_double(v, input, theta, run.fired, n)
+    run.on.fire(
+        run.v, wiring.offsets[p], run.input, wiring.theta, wiring.hard[p], wiring.v_reset[p],
+        run.fired, n,
+    )
     memset(run.fired + n, 0, 8)
     for i in range(0, n, 8):
         memcpy(&eight, run.fired + i, 8)
@@ -303,7 +262,7 @@ cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcep
         run.failed = True
 
 
-cdef void observe(Wiring wiring, Run* run, real* v) noexcept nogil:
+cdef void observe(Wiring wiring, Run* run) noexcept nogil:
     """Let the decision see the output after this step."""
     cdef int output = wiring.n_populations - 1
     cdef int64_t offset = wiring.offsets[output], i
@@ -312,10 +271,10 @@ cdef void observe(Wiring wiring, Run* run, real* v) noexcept nogil:
     cdef double* weight = run.values + 2 * n
     if wiring.fires[output]:
         for i in range(n):
-            weight[i] = (<const real*>wiring.theta)[offset + i]
+            weight[i] = wiring.theta_of(offset + i)
     else:
         for i in range(n):
-            run.values[i] = v[offset + i]
+            run.values[i] = run.on.value(run.v, offset + i)
     if run.step == run.decision.start:
         for i in range(n):
             base[i] = run.values[i]

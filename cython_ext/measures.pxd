@@ -1,10 +1,10 @@
 """What every kernel measures while it runs: the recorded spikes and the decision."""
 
-from libc.math cimport exp
+from libc.math cimport exp, log
 from libc.stdlib cimport free, realloc
 
 from thresher.cython_ext.types cimport (
-    Decision, Spikes, int8_t, int16_t, int32_t, int64_t, real,
+    Decision, Spikes, int8_t, int16_t, int32_t, int64_t,
 )
 
 
@@ -43,6 +43,19 @@ cdef inline void saw_evidence(Decision* decision, int64_t tick) noexcept nogil:
         decision.first_evidence = tick
 
 
+cdef inline Decision undecided(
+    int64_t ticks_per_step, int64_t start, double confidence, int64_t evidence
+) noexcept nogil:
+    """Return the decision at the start of a run; `evidence` as the engines take it.
+
+    A margin c of the softmax needs a lead of log((1 + c) / (1 - c)); 36 rounds to all of it.
+    """
+    cdef double decisive = 36.0
+    if confidence < 1:
+        decisive = min(decisive, log((1 + confidence) / (1 - confidence)) * (1 - 1e-9))
+    return Decision(ticks_per_step, start, confidence, decisive, -1, evidence, -1, -1)
+
+
 cdef inline void decide(
     Decision* decision, int64_t tick, const double* values, const double* weight, int n
 ) noexcept nogil:
@@ -66,15 +79,20 @@ cdef inline void decide(
 cdef inline double margin(
     Decision* decision, int64_t tick, const double* values, const double* weight, int n
 ) noexcept nogil:
-    """Return the softmax of the best class less that of the next."""
+    """Return the softmax of the best class less that of the next; -1 where it cannot suffice."""
     cdef double time = <double>(tick - decision.start) / decision.ticks_per_step
-    cdef double top = -1e308, total = 0.0, second = 0.0, raised
+    cdef double top = -1e308, next_ = -1e308, total = 0.0, second = 0.0, raised
     cdef int i, best = 0
     for i in range(n):
         raised = values[i] * (weight[i] if weight != NULL else 1.0) / time
         if raised > top:
+            next_ = top
             top = raised
             best = i
+        elif raised > next_:
+            next_ = raised
+    if top - next_ < decision.decisive:
+        return -1.0
     for i in range(n):
         raised = exp(values[i] * (weight[i] if weight != NULL else 1.0) / time - top)
         total += raised

@@ -6,7 +6,9 @@ from thresher.cython_ext.types cimport Projection, Spikes, int32_t, int64_t, uin
 cdef class Wiring:
     cdef readonly int n_populations
     cdef readonly int64_t n_neurons
-    cdef readonly bint is_double
+    cdef readonly int precision   # of the membranes: a Precision of precisions.h
+    cdef int width               # bytes of a potential
+    cdef double grain            # what the rounding of a ramp may hide of a potential
     cdef list arrays             # keeps alive what the pointers lead to
     cdef const int64_t* offsets  # population -> first neuron; one more at the end
     cdef const uint8_t* fires    # population -> whether it fires (the readout does not)
@@ -15,8 +17,9 @@ cdef class Wiring:
     cdef const double* v_reset   # population -> potential after a hard reset
     cdef const int32_t* block    # population -> neurons of a block, which share a prediction
     cdef int32_t* block_of       # neuron -> block, counted in its population
-    cdef const void* theta       # neuron -> threshold, real
-    cdef const void* v_init      # neuron -> initial potential, real
+    cdef const void* theta       # neuron -> threshold
+    cdef const void* v_init      # neuron -> initial potential
+    cdef const double* threshold # neuron -> threshold
     cdef int n_projections
     cdef Projection* projections
     cdef int32_t* out_first      # population -> first entry of out_list; one more at the end
@@ -25,8 +28,10 @@ cdef class Wiring:
     cdef int32_t* in_list        # projections by target
     cdef int64_t longest_delay
     cdef int64_t largest         # neurons of the largest population
+    cdef int32_t largest_block
     cdef int32_t most_positions  # positions of the projection that has most
 
+    cdef double theta_of(self, int64_t neuron) noexcept nogil
     cdef const void* _pointer(self, values) except? NULL
     cdef const int32_t* _integers(self, const int32_t[::1] values) except? NULL
     cdef int _add_runs(self, Projection* projection, list synapses) except -1
@@ -34,4 +39,5 @@ cdef class Wiring:
     cdef void _index(self)
 
 
+cdef const void* address(array) except? NULL
 cdef tuple spike_columns(Spikes* spikes)

@@ -1,4 +1,6 @@
-from numpy import float64, floating, int32, int64, uint8
+from typing import Any
+
+from numpy import float64, int32, int64, uint8
 from numpy.typing import NDArray
 from typing_extensions import Self, disjoint_base
 
@@ -6,7 +8,7 @@ from typing_extensions import Self, disjoint_base
 class Wiring:
     n_populations: int
     n_neurons: int
-    is_double: bool
+    precision: int
     def __new__(
         cls,
         offsets: NDArray[int64],
@@ -15,7 +17,7 @@ class Wiring:
         hard: NDArray[uint8],
         v_reset: NDArray[float64],
         block: NDArray[int32],
-        theta: NDArray[floating],
-        v_init: NDArray[floating],
+        theta: NDArray[Any],
+        v_init: NDArray[Any],
         projections: list[tuple[object, ...]],
     ) -> Self: ...

@@ -5,12 +5,15 @@ import numpy as np
 from libc.stdlib cimport calloc, free
 
 from thresher.cython_ext.types cimport (
-    RUNS, SPARSE, Projection, Spikes, int8_t, int16_t, int32_t, int64_t, uint8_t,
+    FLOAT32, FLOAT64, INT32, INT64, RUNS, SPARSE, Projection, Spikes, int8_t, int16_t, int32_t,
+    int64_t, uint8_t,
 )
+
+cdef dict PRECISIONS = {"float32": FLOAT32, "float64": FLOAT64, "int32": INT32, "int64": INT64}
 
 
 cdef class Wiring:
-    """Hold pointers into a network's arrays; all arrays must be contiguous and of one precision.
+    """Hold pointers into a network's arrays, which must be contiguous and of one precision.
 
     Parameters
     ----------
@@ -18,11 +21,13 @@ cdef class Wiring:
     fires, driven, hard : uint8 (populations,)
     v_reset : float64 (populations,)
     block : int32 (populations,)
-    theta, v_init : float32 or float64 (neurons,)
+    theta, v_init : float32, float64, int32 or int64 (neurons,)
+        Weights are of the same type, or int16 where membranes are integers.
     projections : list
-        (source, target, delay, position, channel, indptr, start, tap, weights, groups, reads,
-        read_position, read_tap) of shared weights (the last three: runs by output, empty for groups), or
-        (source, target, delay, indptr, indices, weights) of synapses one by one.
+        (source, target, delay, position, channel, runs, start, weight, extent, reach, weights,
+        groups, reads, read_position, read_tap) of shared weights (the last three: what reaches
+        each output, empty for groups), or (source, target, delay, indptr, indices, weights) of
+        synapses one by one; `types.pxd` says what they are.
     """
 
     def __cinit__(
@@ -36,7 +41,10 @@ cdef class Wiring:
         self.largest = max(
             offsets[i + 1] - offsets[i] for i in range(self.n_populations)
         )
-        self.is_double = theta.dtype.itemsize == 8
+        self.precision = PRECISIONS[theta.dtype.name]
+        self.width = theta.dtype.itemsize
+        self.grain = 2.0 if theta.dtype.kind == "i" else 0.0
+        self.largest_block = max(block)
         self.offsets = &offsets[0]
         self.fires = &fires[0]
         self.driven = &driven[0]
@@ -45,6 +53,7 @@ cdef class Wiring:
         self.block = &block[0]
         self.theta = self._pointer(theta)
         self.v_init = self._pointer(v_init)
+        self.threshold = <const double*>self._pointer(theta.astype(np.float64))
         self.n_projections = <int>len(projections)
         self.projections = <Projection*>calloc(self.n_projections + 1, sizeof(Projection))
         self.out_first = <int32_t*>calloc(self.n_populations + 1, sizeof(int32_t))
@@ -53,7 +62,8 @@ cdef class Wiring:
         self.in_list = <int32_t*>calloc(self.n_projections + 1, sizeof(int32_t))
         self.block_of = <int32_t*>calloc(self.n_neurons + 1, sizeof(int32_t))
         if not (
-            self.block_of and self.projections and self.out_first and self.out_list and self.in_first and self.in_list
+            self.block_of and self.projections and self.out_first and self.out_list
+            and self.in_first and self.in_list
         ):
             raise MemoryError
         for number, (source, target, delay, *synapses) in enumerate(projections):
@@ -61,7 +71,7 @@ cdef class Wiring:
             self.projections[number].target = target
             self.projections[number].delay = delay
             self.longest_delay = max(self.longest_delay, <int64_t>delay)
-            if len(synapses) == 10:  # shared weights
+            if len(synapses) > 3:  # shared weights
                 self._add_runs(&self.projections[number], synapses)
             else:
                 self._add_sparse(&self.projections[number], synapses)
@@ -75,40 +85,37 @@ cdef class Wiring:
         free(self.in_first)
         free(self.in_list)
 
+    cdef double theta_of(self, int64_t neuron) noexcept nogil:
+        return self.threshold[neuron]
+
     cdef const void* _pointer(self, values) except? NULL:
-        cdef const float[::1] single
-        cdef const double[::1] double_
         self.arrays.append(values)
-        if not values.size:
-            return NULL
-        if self.is_double:
-            double_ = values
-            return &double_[0]
-        single = values
-        return &single[0]
+        return address(values)
 
     cdef const int32_t* _integers(self, const int32_t[::1] values) except? NULL:
         self.arrays.append(values)
         return &values[0] if values.shape[0] else NULL
 
     cdef int _add_runs(self, Projection* projection, list synapses) except -1:
-        position, channel, indptr, start, tap, weights, groups, *reads = synapses
+        position, channel, runs, start, weight, extent, reach, weights, groups, *reads = synapses
         projection.kind = RUNS
         projection.position = self._integers(position)
         projection.channel = self._integers(channel)
-        projection.runs = self._integers(indptr)
+        projection.runs = self._integers(runs)
         projection.start = self._integers(start)
-        projection.tap = self._integers(tap)
-        projection.positions = indptr.shape[0] - 1
+        projection.weight = self._integers(weight)
+        projection.extent = self._integers(extent)
+        projection.reach = self._integers(reach)
+        projection.positions = reach.shape[0]
         self.most_positions = max(self.most_positions, projection.positions)
         projection.outputs = reads[0].shape[0] - 1
         projection.reads = self._integers(reads[0])
         projection.read_position = self._integers(reads[1])
         projection.read_tap = self._integers(reads[2])
-        projection.weights = self._pointer(weights.reshape(-1))
-        projection.channels = weights.shape[1]
+        projection.weights = self._pointer(weights)
+        projection.taps = weights.shape[1]
         projection.length = weights.shape[2]
-        projection.per_group = weights.shape[1] // groups
+        projection.per_group = weights.shape[0] // groups
         return 0
 
     cdef int _add_sparse(self, Projection* projection, list synapses) except -1:
@@ -140,6 +147,17 @@ cdef class Wiring:
                     incoming += 1
         self.out_first[self.n_populations] = outgoing
         self.in_first[self.n_populations] = incoming
+
+
+cdef const void* address(array) except? NULL:
+    """Return where a contiguous array begins; NULL where it is empty."""
+    cdef const uint8_t[::1] raw
+    if not array.flags.c_contiguous:
+        raise ValueError("the kernels need contiguous arrays")
+    if not array.size:
+        return NULL
+    raw = array.reshape(-1).view(np.uint8)
+    return &raw[0]
 
 
 cdef tuple spike_columns(Spikes* spikes):

@@ -7,7 +7,7 @@ from thresher.errors import SimulationError
 from thresher.sim.contract import ENGINES, Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
 from thresher.sim.network import Network, Population, RunSynapses
-from thresher.sim.neurons import NEURONS
+from thresher.sim.neurons import model_of
 
 try:
     from thresher.cython_ext.async_engine import run_async
@@ -31,19 +31,11 @@ class CompiledEngine:
         Raises
         ------
         SimulationError
-            Where the kernels were not built, or know no such neuron model.
+            Where the kernels cannot run the network; see `obstacle`.
         """
-        if WHY_NOT:
-            raise SimulationError(
-                f"engine 'cython' is not available ({WHY_NOT}); install a C compiler and run "
-                "'pip install --force-reinstall thresher', or take --engine reference"
-            )
-        for population in network.spiking:
-            if population.neuron != "input" and not NEURONS.get(population.neuron).has_kernel:
-                raise SimulationError(
-                    f"node '{population.name}': engine 'cython' has no kernel for neuron "
-                    f"'{population.neuron}'; take --engine reference"
-                )
+        reason = obstacle(network)
+        if reason:
+            raise SimulationError(reason)
         wiring = lay_out(network)
         kept = np.array(options.record, np.uint8)
         watch = np.array(options.watch, np.int64)
@@ -71,6 +63,7 @@ class CompiledEngine:
                     wiring,
                     stimulus.current,
                     ramp,
+                    options.ticks,
                     options.refractory,
                     options.netted,
                     options.ticks_per_step,
@@ -90,6 +83,24 @@ class CompiledEngine:
 def compiled_available() -> tuple[bool, str]:
     """Tell whether the kernels were built, and if not, why."""
     return not WHY_NOT, WHY_NOT
+
+
+def obstacle(network: Network) -> str:
+    """Say what keeps the kernels from running a network, and what to do; nothing where they can."""
+    if WHY_NOT:
+        return (
+            f"engine 'cython' is not available ({WHY_NOT}); install a C compiler and run "
+            "'pip install --force-reinstall thresher', or take --engine reference"
+        )
+    for population in network.spiking:
+        if not model_of(population).has_kernel:
+            return (
+                f"node '{population.name}': engine 'cython' has no kernel for neuron "
+                f"'{population.neuron}'; take --engine reference"
+            )
+    if network.is_whole:
+        return "engine 'cython' has no kernels for precision 'int'; take --engine reference"
+    return ""
 
 
 def lay_out(network: Network) -> "Wiring":
@@ -129,10 +140,26 @@ def _synapses(network: Network, number: int) -> tuple[object, ...]:
     if isinstance(synapses, RunSynapses):
         none = np.zeros(1, np.int32)
         turned = synapses.by_output() if synapses.groups == 1 else (none, none, none)
-        position, channel = np.divmod(synapses.rows, np.int32(synapses.weights.shape[1]))
-        runs = (position, channel, synapses.indptr, synapses.start, synapses.tap)
-        return (*head, *runs, synapses.weights, synapses.groups, *turned)
+        position, channel = np.divmod(synapses.rows, np.int32(len(synapses.weights)))
+        rows = (position, channel, *_merge_runs(synapses), synapses.reach())
+        return (*head, *rows, synapses.weights, synapses.groups, *turned)
     return (*head, synapses.indptr, synapses.indices, synapses.weights)
+
+
+def _merge_runs(synapses: RunSynapses) -> tuple[NDArray[np.int32], ...]:
+    """Join the runs of a position whose targets and weights follow each other.
+
+    Returns (indptr over positions, first target, first weight in its channel's, targets).
+    """
+    length = synapses.weights.shape[2]
+    first = np.ones(len(synapses.start), bool)
+    first[1:] = (np.diff(synapses.start) != length) | (np.diff(synapses.tap) != 1)
+    first[synapses.indptr[:-1][synapses.indptr[:-1] < len(first)]] = True
+    begins = np.flatnonzero(first)
+    indptr = np.searchsorted(begins, synapses.indptr)
+    extent = np.diff(np.append(begins, len(first))) * length
+    columns = (indptr, synapses.start[begins], synapses.tap[begins] * length, extent)
+    return tuple(np.ascontiguousarray(column, np.int32) for column in columns)
 
 
 ENGINES.register("cython", CompiledEngine())

@@ -71,9 +71,10 @@ class RunSynapses:
     """Synapses with shared weights (conv, dense), as runs of neighbouring targets.
 
     Source neuron j uses row `rows[j]` (-1: it reaches nothing) = position * n_channels + channel.
-    Entry e of the position's `indptr` range is one run: it adds `weights[tap[e], channel]` to the
+    Entry e of the position's `indptr` range is one run: it adds `weights[channel, tap[e]]` to the
     `run_length` targets from `start[e] + group * run_length` on, where group is the channel's.
-    A position's runs ascend in `start`.
+    A position's runs ascend in `start`; where the targets of two follow each other, so do their taps
+    (a stride of 1), and with them the weights that one spike needs.
     """
 
     rows: NDArray[np.int32]
@@ -81,20 +82,20 @@ class RunSynapses:
     start: NDArray[np.int32]
     tap: NDArray[np.int32]
     weights: Reals
-    """(taps, channels, run length)"""
+    """(channels, taps, run length)"""
     groups: int
 
     def of(self, neuron: int) -> tuple[Ints, Reals]:
         """Return the targets of one source neuron, ascending, and the weights onto them."""
         row = int(self.rows[neuron])
-        n_channels, length = self.weights.shape[1:]
+        n_channels, _, length = self.weights.shape
         if row < 0:
             return np.zeros(0, np.int64), self.weights[:0, 0, 0]
         position, channel = divmod(row, n_channels)
         runs = slice(self.indptr[position], self.indptr[position + 1])
         group = channel // (n_channels // self.groups)
         targets = self.start[runs, None].astype(np.int64) + group * length + np.arange(length)
-        return targets.ravel(), self.weights[self.tap[runs], channel].ravel()
+        return targets.ravel(), self.weights[channel, self.tap[runs]].ravel()
 
     def by_output(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Turn the runs round, where there is one group: what reaches each output position.
@@ -111,12 +112,16 @@ class RunSynapses:
 
     def entry_order(self, neurons: Ints) -> Ints:
         """Return the order in which lockstep delivers these neurons' spikes: by position."""
-        return np.argsort(self.rows[neurons] // self.weights.shape[1], kind="stable")
+        return np.argsort(self.rows[neurons] // len(self.weights), kind="stable")
+
+    def reach(self) -> NDArray[np.int32]:
+        """Count the targets of a spike that enters at each position."""
+        return (np.diff(self.indptr) * self.weights.shape[2]).astype(np.int32)
 
     def fan_out(self) -> Ints:
         """Count the targets of each source neuron."""
-        runs = np.diff(self.indptr)[self.rows // self.weights.shape[1]]
-        return np.where(self.rows >= 0, runs.astype(np.int64) * self.weights.shape[2], 0)
+        reach = self.reach()[self.rows // len(self.weights)]
+        return np.where(self.rows >= 0, reach, 0).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +196,10 @@ class Network:
         """Where each population's neurons begin in arrays over all neurons; one more at the end."""
         return np.concatenate([[0], np.cumsum([p.size for p in self.populations])])
 
+    def in_activations(self, potentials: Reals, neurons: Ints) -> Reals:
+        """Return potentials (..., neurons) of these neurons in units of the ANN's activations."""
+        return potentials / self.scale[neurons] if self.is_whole else potentials
+
     @property
     def spiking(self) -> tuple[Population, ...]:
         """The populations that fire, in rank order."""
@@ -241,7 +250,7 @@ def _check_projection(projection: Projection, network: Network) -> None:
         _expect(len(synapses.indptr) == source.size + 1, f"{where}: indptr has a wrong length")
         _expect_within(synapses.indices, target.size, where)
         return
-    taps, channels, length = synapses.weights.shape
+    channels, taps, length = synapses.weights.shape
     _expect(len(synapses.rows) == source.size, f"{where}: rows has a wrong length")
     _expect_within(synapses.rows + 1, (len(synapses.indptr) - 1) * channels + 1, where)
     _expect_within(synapses.start, target.size - length * synapses.groups + 1, where)

@@ -41,14 +41,14 @@ def transmit(synapses: Synapses, counts: Floats, n_targets: int) -> Floats:
         sent = np.repeat(counts, np.diff(synapses.indptr)) * synapses.weights
         return np.bincount(synapses.indices, sent, n_targets).astype(np.float64)
     total = np.zeros(n_targets)
-    taps, channels, length = synapses.weights.shape
+    channels, taps, length = synapses.weights.shape
     positions = len(synapses.indptr) - 1
     reached = synapses.rows >= 0
     grid = np.bincount(synapses.rows[reached], counts[reached], positions * channels)
     grid = grid.reshape(positions, synapses.groups, channels // synapses.groups)
     position = np.repeat(np.arange(positions), np.diff(synapses.indptr))
     for tap in range(taps):
-        kernel, runs = synapses.weights[tap].astype(np.float64), synapses.tap == tap
+        kernel, runs = synapses.weights[:, tap].astype(np.float64), synapses.tap == tap
         grouped = kernel.reshape(synapses.groups, -1, length)
         sent = np.einsum("pgc,gcl->pgl", grid[position[runs]], grouped, optimize=True)
         targets = synapses.start[runs][:, None] + np.arange(synapses.groups * length)
@@ -62,9 +62,9 @@ def _conv(conv: ConvMap, dtype: np.dtype[Any], what: str) -> RunSynapses:
     row_major = conv.before.rows[engine_order(conv.in_shape)]
     channel, position = np.divmod(row_major, plane)
     rows = np.where(row_major >= 0, position * channels + channel, -1)
-    # (groups, out/group, in/group, taps) -> (taps, groups * in/group, out/group)
+    # (groups, out/group, in/group, taps) -> (groups * in/group, taps, out/group), last tap first
     grouped = conv.weight.reshape(conv.groups, out_channels // conv.groups, inner, -1)
-    weights = grouped.transpose(3, 0, 2, 1).reshape(int(np.prod(kernel)), channels, -1)
+    weights = grouped.transpose(0, 2, 3, 1).reshape(channels, int(np.prod(kernel)), -1)[:, ::-1]
     taps = conv.taps()
     position = np.repeat(np.arange(plane), np.diff(taps.indptr))
     ascending = np.lexsort((taps.output, position))
@@ -72,7 +72,7 @@ def _conv(conv: ConvMap, dtype: np.dtype[Any], what: str) -> RunSynapses:
         rows.astype(np.int32),
         taps.indptr.astype(np.int32),
         (taps.output[ascending] * out_channels).astype(np.int32),
-        taps.tap[ascending].astype(np.int32),
+        (weights.shape[1] - 1 - taps.tap[ascending]).astype(np.int32),
         rounded(weights, dtype, what),
         conv.groups,
     )
@@ -87,7 +87,7 @@ def _dense(dense: DenseMap, dtype: np.dtype[Any], what: str) -> RunSynapses:
         np.array([0, 1], np.int32),
         zero,
         zero,
-        rounded(weights, dtype, what)[None],
+        rounded(weights, dtype, what)[:, None],
         1,
     )
 

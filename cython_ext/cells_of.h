@@ -1,0 +1,243 @@
+/* One precision of `cells.h`, which includes this file once for each. */
+
+static inline real OF(potential)(const Cells *c, int64_t i, OF(now) now)
+{
+    return ((const real *)c->u)[i] + OF(RISE)(((const real *)c->current)[i], now);
+}
+
+/* Set n neurons to their initial potentials. */
+static void OF(begin)(const Cells *c, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double ticks = c->ticks_per_step / (double)((const real *)c->current)[i];
+        ((real *)c->u)[i] = ((const real *)c->v_init)[i];
+        ((real *)c->limit)[i] = OF(LARGEST);
+        c->allowed[i] = 1;
+        c->inverse[i] = ((const real *)c->current)[i] > 0 && ticks < FAR ? (float)ticks : FAR;
+    }
+}
+
+/* The ticks in which the slowest rising ramp of first..end takes its neuron from 0 to theta. */
+static double OF(slowest)(const Cells *c, int64_t first, int64_t end)
+{
+    double slowest = 0.0;
+    for (int64_t i = first; i < end; i++) {
+        double rise = (double)((const real *)c->theta)[i] * c->inverse[i];
+        if (((const real *)c->current)[i] > 0 && rise > slowest)
+            slowest = rise;
+    }
+    return slowest;
+}
+
+/* Add one spike's weights, which begin at `row`, along n runs (at most 64) of targets; tell, one
+   bit a run, in which of them a neuron reached its limit. */
+VARIANTS static uint64_t OF(arrive)(
+    const Cells *c, int64_t base, const void *weights, int64_t row,
+    const int32_t *__restrict start, const int32_t *__restrict weight,
+    const int32_t *__restrict extent, int sign, int n)
+{
+    uint64_t reached = 0;
+    for (int run = 0; run < n; run++) {
+        real *__restrict target = (real *)c->u + base + start[run];
+        const real *__restrict bound = (const real *)c->limit + base + start[run];
+        const weight_t *__restrict psp = (const weight_t *)weights + row + weight[run];
+        const int32_t end = extent[run];
+        int any = 0;
+        for (int32_t i = 0; i < end; i++) {
+            real sum = target[i] + (real)sign * psp[i];
+            target[i] = sum;
+            any |= sum >= bound[i];
+        }
+        reached |= (uint64_t)(any != 0) << run;
+    }
+    return reached;
+}
+
+/* Add the weights first..end to the targets that are listed beside them. */
+static void OF(add)(
+    const Cells *c, int64_t base, const void *weights, const int32_t *target, int64_t first,
+    int64_t end, int sign)
+{
+    for (int64_t s = first; s < end; s++)
+        ((real *)c->u)[base + target[s]] += (real)sign * ((const weight_t *)weights)[s];
+}
+
+/* Tell whether one of n neurons reached its limit. */
+VARIANTS static int OF(reached)(const Cells *c, int64_t first, int64_t n)
+{
+    const real *__restrict u = (const real *)c->u + first;
+    const real *__restrict limit = (const real *)c->limit + first;
+    int reached = 0;
+    for (int64_t i = 0; i < n; i++)
+        reached |= u[i] >= limit[i];
+    return reached;
+}
+
+/* List the neurons first..end that are at or over theta and not refractory; return how many. */
+VARIANTS static int64_t OF(over)(
+    const Cells *c, int64_t first, int64_t end, int64_t tick, int32_t *__restrict found)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
+    const real *__restrict u = c->u, *__restrict current = c->current;
+    const real *__restrict theta = c->theta;
+    const int32_t *__restrict allowed = c->allowed, today = (int32_t)tick;
+    int64_t n = 0, i = first;
+    for (; i + LANES <= end; i += LANES) {
+        uint8_t fires[LANES];
+        uint64_t eight[LANES / 8];
+        for (int lane = 0; lane < LANES; lane++)
+            fires[lane] = (u[i + lane] + OF(RISE)(current[i + lane], now) >= theta[i + lane])
+                          & (allowed[i + lane] <= today);
+        memcpy(eight, fires, LANES);
+        for (int half = 0; half < LANES / 8; half++)
+            for (; eight[half]; eight[half] &= eight[half] - 1)
+                found[n++] = (int32_t)i + 8 * half + lowest_bit(eight[half]) / 8;
+    }
+    for (; i < end; i++) {
+        found[n] = (int32_t)i;
+        n += (u[i] + OF(RISE)(current[i], now) >= theta[i]) & (allowed[i] <= today);
+    }
+    return n;
+}
+
+static inline void OF(reset)(
+    const Cells *c, int64_t i, int hard, double v_reset, int64_t tick, int64_t refractory)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
+    const int64_t allowed = tick + 1 + refractory;
+    if (hard)
+        ((real *)c->u)[i] = (real)v_reset - OF(RISE)(((const real *)c->current)[i], now);
+    else
+        ((real *)c->u)[i] -= ((const real *)c->theta)[i];
+    c->allowed[i] = (int32_t)(allowed <= c->last ? allowed : c->last + 1);
+}
+
+/* Set for each neuron the u below which it cannot fire before tick `due`: the largest number
+   for those barred until then. Tell whether a neuron is over theta (OVER), whether one has
+   reached its limit already (REACHED). */
+VARIANTS static int OF(survey)(
+    const Cells *c, int64_t first, int64_t end, int64_t tick, int64_t due)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
+    const OF(now) then = OF(moment)(c->ramp, due - 1, c->ticks_per_step);
+    const real steps = (real)(c->last / c->ticks_per_step + 1);
+    (void)steps;
+    const real *__restrict u = c->u, *__restrict current = c->current;
+    const real *__restrict theta = c->theta;
+    const int32_t *__restrict allowed = c->allowed, until = (int32_t)due;
+    real *__restrict limit = c->limit;
+    int over = 0, reached = 0;
+    for (int64_t i = first; i < end; i++) {
+        real a = OF(RISE)(current[i], now), b = OF(RISE)(current[i], then);
+        real free = theta[i] - (a > b ? a : b) - OF(MARGIN)(theta[i], current[i], steps);
+        limit[i] = allowed[i] >= until ? OF(LARGEST) : free;
+        over |= u[i] + a >= theta[i];
+        reached |= u[i] >= limit[i];
+    }
+    return (over ? OVER : 0) | (reached ? REACHED : 0);
+}
+
+/* The ticks until the first of first..end crosses theta by its ramp and may fire; FAR where none
+   does. An estimate, in rounded numbers. */
+VARIANTS static double OF(nearest)(
+    const Cells *c, int64_t first, int64_t end, int64_t tick)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
+    const real *__restrict u = c->u, *__restrict current = c->current;
+    const real *__restrict theta = c->theta;
+    OF(estimate) soonest[LANES], best = FAR;
+    int64_t i = first;
+    for (int lane = 0; lane < LANES; lane++)
+        soonest[lane] = FAR;
+    for (; i + LANES <= end; i += LANES)
+        for (int lane = 0; lane < LANES; lane++) {
+            OF(estimate) ahead = (OF(estimate))(theta[i + lane] - (u[i + lane]
+                + OF(RISE)(current[i + lane], now)) - OF(GRAIN)) * c->inverse[i + lane];
+            OF(estimate) barred = (OF(estimate))(c->allowed[i + lane] - (int32_t)tick);
+            ahead = ahead > barred ? ahead : barred;
+            soonest[lane] = ahead < soonest[lane] ? ahead : soonest[lane];
+        }
+    for (; i < end; i++) {
+        OF(estimate) ahead = (OF(estimate))(theta[i] - (u[i]
+            + OF(RISE)(current[i], now)) - OF(GRAIN)) * c->inverse[i];
+        OF(estimate) barred = (OF(estimate))(c->allowed[i] - (int32_t)tick);
+        ahead = ahead > barred ? ahead : barred;
+        best = ahead < best ? ahead : best;
+    }
+    for (int lane = 0; lane < LANES; lane++)
+        best = soonest[lane] < best ? soonest[lane] : best;
+    return best;
+}
+
+/* The first tick from `low` on at which neuron i is at or over theta by its ramp alone; `high`
+   where that does not come before. A ramp that does not fall never falls back: bisect. */
+static int64_t OF(first_over)(const Cells *c, int64_t i, int64_t low, int64_t high)
+{
+    const real theta = ((const real *)c->theta)[i];
+    if (low >= high || OF(potential)(c, i, OF(moment)(c->ramp, low, c->ticks_per_step))
+                       >= theta)
+        return low < high ? low : high;
+    if (!(((const real *)c->current)[i] > 0))
+        return high;
+    low++;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (OF(potential)(c, i, OF(moment)(c->ramp, middle, c->ticks_per_step)) >= theta)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return high;
+}
+
+/* The same from `earliest` on, found from an estimate; the run's last tick + 1 for never. */
+static inline int64_t OF(next_of_ramp)(const Cells *c, int64_t i, int64_t earliest)
+{
+    const real theta = ((const real *)c->theta)[i], u = ((const real *)c->u)[i];
+    const real current = ((const real *)c->current)[i];
+    const int64_t per_step = c->ticks_per_step, least = earliest + 1;
+    double ahead;
+    int64_t guess;
+    if (earliest > c->last)
+        return earliest;
+    if (u + OF(RISE)(current, OF(moment)(c->ramp, earliest, per_step)) >= theta)
+        return earliest;
+    if (!(current > 0))
+        return c->last + 1;
+    ahead = (double)(theta - u) * c->inverse[i];
+    guess = ahead < c->last ? (int64_t)ahead : c->last;
+    guess = guess < least ? least : guess;
+    while (guess > least
+           && u + OF(RISE)(current, OF(moment)(c->ramp, guess - 1, per_step)) >= theta)
+        guess--;
+    while (guess <= c->last
+           && !(u + OF(RISE)(current, OF(moment)(c->ramp, guess, per_step)) >= theta))
+        guess++;
+    return guess;
+}
+
+/* Fire neuron i, which only its ramp drives, where it is at or over theta and not refractory.
+   Return 2 * the tick from which to look again, + 1 where it fired. */
+static int64_t OF(step)(
+    const Cells *c, int64_t i, int64_t tick, int64_t refractory, int hard, double v_reset)
+{
+    int fires = c->allowed[i] <= tick
+                && OF(potential)(c, i, OF(moment)(c->ramp, tick, c->ticks_per_step))
+                   >= ((const real *)c->theta)[i];
+    if (fires)
+        OF(reset)(c, i, hard, v_reset, tick, refractory);
+    return 2 * OF(next_of_ramp)(c, i, c->allowed[i] > tick ? c->allowed[i] : tick + 1) + fires;
+}
+
+static double OF(value)(const Cells *c, int64_t i, int64_t tick)
+{
+    return (double)OF(potential)(c, i, OF(moment)(c->ramp, tick, c->ticks_per_step));
+}
+
+/* What the ramp adds in a step. */
+static double OF(rise)(const Cells *c, int64_t i) { return ((const real *)c->current)[i]; }
+
+static void OF(store)(const Cells *c, int64_t i, int64_t tick, void *out, int64_t at)
+{
+    ((real *)out)[at] = OF(potential)(c, i, OF(moment)(c->ramp, tick, c->ticks_per_step));
+}
