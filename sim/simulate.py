@@ -25,7 +25,7 @@ from thresher.sim.encoders import ENCODERS
 from thresher.sim.gathered import Gathered
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
-from thresher.sim.neurons import NEURONS
+from thresher.sim.neurons import model_of
 from thresher.sim.recording import (
     Recording,
     Selection,
@@ -251,7 +251,7 @@ def _choose_engine(network: Network, engine: str) -> str:
     """Return the engine's name; "auto" takes the compiled one where it can run the network."""
     if engine != "auto":
         return engine
-    models = [NEURONS.get(p.neuron) for p in network.spiking if p.neuron != "input"]
+    models = [model_of(p) for p in network.spiking]
     compiled = compiled_available()[0] and all(model.has_kernel for model in models)
     return "cython" if compiled else "reference"
 

@@ -1,12 +1,75 @@
-"""The integrate-and-fire neuron."""
+"""The integrate-and-fire neuron; the potentials of every model that integrates without leak."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
-from thresher.sim.network import Population
-from thresher.sim.neurons.model import NEURONS, Ints, Reals
+import numpy as np
+
+from thresher.sim.network import Ints, Population, Projection, Reals
+from thresher.sim.neurons.model import (
+    EVERY,
+    NEURONS,
+    PARTS,
+    Bools,
+    Chosen,
+    Neuron,
+    Signs,
+    first_tick,
+)
+from thresher.sim.neurons.time import Time
 
 
-class IntegrateAndFire:
+class Integrator(Neuron):
+    """Potentials that add up all that comes: v(k) = u + i * (k / R); in lockstep v is u.
+
+    `u` holds v_init, the potentials received and the resets; a lockstep step is summed on its own,
+    its current first, and then added to u, which rounds as the ANN's sums do.
+    """
+
+    def __init__(self, population: Population, current: Reals, time: Time) -> None:
+        super().__init__(population, current, time)
+        self.u = population.v_init.copy()
+        self.sum = self.u
+
+    def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:
+        u = self.u[neurons]
+        return u if self.time.lockstep else u + self.time.charge(self.current[neurons], tick)
+
+    def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
+        targets, weights = projection.synapses.of(neuron)
+        self.sum[targets] += sign * weights
+        return targets
+
+    def begin_step(self, step: int) -> None:
+        self.sum = self.time.step_of(self.current, step)
+
+    def end_step(self, step: int) -> None:
+        self.u += self.sum
+
+    def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:
+        self.u[neurons] -= signs * self.population.theta[neurons]
+
+    @abstractmethod
+    def signs_at(self, neurons: Chosen, v: Reals) -> Signs:
+        """Return the sign with which each would fire at potential v, 0 where it would not."""
+
+    def signs(self, neurons: Chosen, tick: int) -> Signs:
+        return self.signs_at(neurons, self.potential(tick, neurons))
+
+    def next_tick(self, neurons: Ints, earliest: Ints) -> Ints:
+        u, current = self.u[neurons], self.current[neurons]
+
+        def fires(at: Ints) -> Bools:
+            return self.signs_at(neurons, u + self.time.charge(current, at)).astype(np.bool_)
+
+        return first_tick(fires, self.opens(neurons), earliest, self.time.end)
+
+    @abstractmethod
+    def opens(self, neurons: Ints) -> Bools:
+        """Tell whose constant current may bring it to fire."""
+
+
+class IntegrateAndFire(Integrator):
     """Integrate without leak; fire at the threshold.
 
     v(t) = v(t - 1) + input(t);  spike when v >= theta, then
@@ -19,11 +82,21 @@ class IntegrateAndFire:
     name: ClassVar[str] = "if"
     has_kernel: ClassVar[bool] = True
 
-    def reset(self, population: Population, u: Reals, fired: Ints, ramp: Reals | float) -> None:
-        if population.hard_reset:
-            u[fired] = u.dtype.type(population.v_reset) - ramp
-        else:
-            u[fired] -= population.theta[fired]
+    def signs_at(self, neurons: Chosen, v: Reals) -> Signs:
+        return (v >= self.population.theta[neurons]).astype(np.int8)
+
+    def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:
+        if not self.population.hard_reset:
+            super().reset(neurons, signs, tick)
+            return
+        charge = 0 if self.time.lockstep else self.time.charge(self.current[neurons], tick)
+        self.u[neurons] = self.u.dtype.type(self.population.v_reset) - charge
+
+    def opens(self, neurons: Ints) -> Bools:
+        rising: Bools = self.current[neurons] > 0
+        return rising
 
 
-NEURONS.register(IntegrateAndFire.name, IntegrateAndFire())
+NEURONS.register(IntegrateAndFire.name, IntegrateAndFire)
+PARTS["input"] = PARTS["readout"] = IntegrateAndFire
+"""A readout has an infinite threshold; an input fires when its encoder says so."""

@@ -1,32 +1,88 @@
 """Neuron: what a model of a spiking neuron has to say; the registry of models."""
 
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
 from thresher.registry import Registry
-from thresher.sim.network import Population
+from thresher.sim.contract import NEVER
+from thresher.sim.network import Ints, Population, Projection, Reals
+from thresher.sim.neurons.time import Time
 
-Reals = NDArray[np.floating]
-Ints = NDArray[np.int64]
+Chosen = Ints | slice
+EVERY = slice(None)
+Bools = NDArray[np.bool_]
+Signs = NDArray[np.int8]
 
 
-class Neuron(Protocol):
-    """The reference rule of a neuron model; equations stand in its class's docstring."""
+class Neuron(ABC):
+    """The neurons of one population while one sample runs; a model's equations are its docstring.
+
+    The engine delivers spikes, asks who would fire, sees to the refractory rule, resets those that
+    do fire and passes their spikes on. In lockstep a tick is a step.
+    """
 
     name: ClassVar[str]
-    has_kernel: ClassVar[bool]
+    has_kernel: ClassVar[bool] = False
     """Whether the compiled engines know the model."""
 
-    def reset(self, population: Population, u: Reals, fired: Ints, ramp: Reals | float) -> None:
-        """Reset the neurons that fired, in place.
+    def __init__(self, population: Population, current: Reals, time: Time) -> None:
+        self.population, self.current, self.time = population, current, time
 
-        `u` is the part of the potential that does not ramp; `ramp` what the constant current has
-        added to each of the fired ones so far (0 in lockstep, where `u` is the whole).
-        """
-        ...
+    @abstractmethod
+    def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:
+        """Return the potentials after what has happened up to a tick."""
+
+    @abstractmethod
+    def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
+        """Take the spike of one source neuron; return the neurons that it reaches."""
+
+    @abstractmethod
+    def begin_step(self, step: int) -> None:
+        """Prepare to receive the spikes of a step (lockstep)."""
+
+    @abstractmethod
+    def end_step(self, step: int) -> None:
+        """Add what came in this step to the potentials (lockstep)."""
+
+    @abstractmethod
+    def signs(self, neurons: Chosen, tick: int) -> Signs:
+        """Return the sign with which each of these would fire at a tick, 0 where it would not."""
+
+    @abstractmethod
+    def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:
+        """Reset the neurons that fired."""
+
+    @abstractmethod
+    def next_tick(self, neurons: Ints, earliest: Ints) -> Ints:
+        """Return the tick from `earliest` on at which each would fire if nothing came; or NEVER."""
 
 
-NEURONS: Registry[Neuron] = Registry("neuron", SimulationError)
+NEURONS: Registry[type[Neuron]] = Registry("neuron", SimulationError)
+"""The models that an annotation may name."""
+PARTS: dict[str, type[Neuron]] = {}
+"""What the populations are made of that stand for no activation: input, readout, max pool."""
+
+
+def model_of(population: Population) -> type[Neuron]:
+    """Return the model of a population's neurons."""
+    return PARTS.get(population.neuron) or NEURONS.get(population.neuron)
+
+
+def first_tick(holds: Callable[[Ints], Bools], opens: Bools, earliest: Ints, last: int) -> Ints:
+    """Return each neuron's first tick, from `earliest` on, at which a condition holds; or NEVER.
+
+    Where `opens`, the condition may come to hold at a tick up to `last`, and holds from there on:
+    bisect. Elsewhere it holds at `earliest` or not at all.
+    """
+    low, high = earliest, np.full_like(earliest, last + 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        below = ~holds(middle) & (middle < high)
+        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+    found = np.where(opens & (low <= last), low, NEVER)
+    return np.where(holds(earliest), earliest, found)

@@ -4,6 +4,7 @@ import numpy as np
 
 from thresher.sim.contract import Options, SampleRun, Stimulus
 from thresher.sim.network import Network
+from thresher.sim.neurons.model import EVERY
 from thresher.sim.reference.state import State
 
 
@@ -12,43 +13,49 @@ class LockstepRun(State):
 
     For step t = 1..T, for each population in rank order: sum the constant current and the
     potentials of every spike that is due in this step, and add the sum to v (which rounds as the
-    ANN's sums do); fire each neuron with v >= theta once. The spikes of a projection with shared
+    ANN's sums do); fire each neuron that is to fire once. The spikes of a projection with shared
     weights are added by the position at which they enter its kernel, then in index order.
     """
 
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
         super().__init__(network, options, stimulus)
         # emitted[population][step] = [(neuron, sign), ...]
-        self.emitted: list[dict[int, list[tuple[int, int]]]] = [{} for _ in self.u]
+        self.emitted: list[dict[int, list[tuple[int, int]]]] = [{} for _ in self.neurons]
 
     def run(self) -> SampleRun:
         for step in range(1, self.options.steps + 1):
-            for rank in range(len(self.u)):
+            for rank in range(len(self.neurons)):
                 self._advance(rank, step)
-            self.close_tick(step, self.u)
+            self.close_tick(step)
             if self.options.stop[0]:
                 break
-        return self.result(self.u)
+        return self.result(self.options.steps)
 
     def _advance(self, rank: int, step: int) -> None:
-        population, v = self.network.populations[rank], self.u[rank]
-        if population.neuron == "input":
+        if self.network.populations[rank].neuron == "input":
             spikes = list(self.input_spikes(step))
         else:
-            total = self.current[rank].copy()
-            for projection in self.incoming[rank]:
-                due = self.emitted[projection.source].get(step - projection.delay, [])
-                order = projection.synapses.entry_order(np.array([n for n, _ in due], np.int64))
-                for entry in order:
-                    neuron, sign = due[entry]
-                    self.deliver(projection, neuron, sign, step, total)
-                self.events += len(due)
-            v += total
-            fired = np.flatnonzero(v >= population.theta)
-            spikes = [(int(neuron), 1) for neuron in fired]
-            model = self.neurons[rank]
-            if model is not None:
-                model.reset(population, v, fired, 0.0)
+            self._receive(rank, step)
+            spikes = self._fire(rank, step)
         self.emitted[rank][step] = spikes
         for neuron, sign in spikes:
             self.count_spike(step, rank, neuron, sign)
+
+    def _receive(self, rank: int, step: int) -> None:
+        """Add up what is due at a population in this step."""
+        self.neurons[rank].begin_step(step)
+        for projection in self.incoming[rank]:
+            due = self.emitted[projection.source].get(step - projection.delay, [])
+            order = projection.synapses.entry_order(np.array([n for n, _ in due], np.int64))
+            for entry in order:
+                neuron, sign = due[entry]
+                self.deliver(projection, neuron, sign, step)
+            self.events += len(due)
+        self.neurons[rank].end_step(step)
+
+    def _fire(self, rank: int, step: int) -> list[tuple[int, int]]:
+        """Fire the neurons of a population that are to; return them with their signs."""
+        signs = self.neurons[rank].signs(EVERY, step)
+        fired = np.flatnonzero(signs)
+        self.neurons[rank].reset(fired, signs[fired], step)
+        return list(zip(fired.tolist(), signs[fired].tolist(), strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 from thresher.sim.contract import Options, SampleRun, Stimulus
 from thresher.sim.decision import Decision
 from thresher.sim.network import Ints, Network, Projection, Reals
-from thresher.sim.neurons import NEURONS, Neuron
+from thresher.sim.neurons import Neuron, Time, model_of
 
 
 class State:
@@ -16,11 +16,11 @@ class State:
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
         self.network = network
         self.options = options
-        bounds = list(zip(network.offsets[:-1], network.offsets[1:], strict=True))
-        self.current = [stimulus.current[a:b] for a, b in bounds]
-        self.u = [population.v_init.copy() for population in network.populations]
-        self.neurons: list[Neuron | None] = [
-            NEURONS.get(p.neuron) if p.neuron in NEURONS else None for p in network.populations
+        time = Time(options, network.dtype)
+        ends = zip(network.offsets[:-1], network.offsets[1:], strict=True)
+        self.neurons: list[Neuron] = [
+            model_of(population)(population, stimulus.current[start:end], time)
+            for population, (start, end) in zip(network.populations, ends, strict=True)
         ]
         self.outgoing: list[list[Projection]] = [[] for _ in network.populations]
         self.incoming: list[list[Projection]] = [[] for _ in network.populations]
@@ -41,10 +41,9 @@ class State:
         for entry in range(first, last):
             yield int(self.stimulus.neurons[entry]), int(self.stimulus.signs[entry])
 
-    def deliver(self, projection: Projection, neuron: int, sign: int, tick: int, to: Reals) -> Ints:
-        """Add one spike's potentials to its targets in `to`, and return the targets."""
-        targets, weights = projection.synapses.of(neuron)
-        to[targets] += sign * weights
+    def deliver(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
+        """Let one spike reach its targets, and return them."""
+        targets = self.neurons[projection.target].receive(projection, neuron, sign, tick)
         self.synaptic_operations += len(targets)
         output = self.network.populations[-1]
         if len(targets) and projection.target == output.rank and not output.fires:
@@ -56,19 +55,23 @@ class State:
         self.spike_counts[population] += 1
         if self.options.record[population]:
             self.trace.append((tick, population, neuron, sign))
-        if population == len(self.u) - 1:
+        if population == len(self.neurons) - 1:
             self.output_counts[neuron] += sign
             self.decision.saw_evidence(tick)
 
-    def close_tick(self, tick: int, potentials: list[np.ndarray]) -> None:
+    def close_tick(self, tick: int) -> None:
         """Let the decision and the watched neurons see the potentials after a tick."""
         fires = self.network.populations[-1].fires
-        self.decision.observe(tick, self.output_counts if fires else potentials[-1])
+        output = self.output_counts if fires else self.neurons[-1].potential(tick)
+        self.decision.observe(tick, output)
         if self.options.watch:
-            self.watched.append(list(np.concatenate(potentials)[list(self.options.watch)]))
+            self.watched.append(list(self._potentials(tick)[list(self.options.watch)]))
 
-    def result(self, potentials: list[np.ndarray]) -> SampleRun:
-        """Gather what was measured."""
+    def _potentials(self, tick: int) -> Reals:
+        return np.concatenate([neurons.potential(tick) for neurons in self.neurons])
+
+    def result(self, tick: int) -> SampleRun:
+        """Gather what was measured up to the last tick."""
         columns = np.array(self.trace, np.int64).reshape(-1, 4).T
         watched = np.array(self.watched, self.network.dtype)
         return SampleRun(
@@ -80,7 +83,7 @@ class State:
             self.synaptic_operations,
             self.events,
             self.peak_queue,
-            np.concatenate(potentials),
+            self._potentials(tick),
             columns[0],
             columns[1].astype(np.int16),
             columns[2].astype(np.int32),

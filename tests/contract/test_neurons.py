@@ -11,7 +11,8 @@ from running import Setting, every_engine, network_of, run, stimulus_of
 from thresher import SimulationError, simulate
 from thresher.ir import Graph
 from thresher.sim import NEURONS, Population, compiled_available
-from thresher.sim.neurons import IntegrateAndFire
+from thresher.sim.contract import Options
+from thresher.sim.neurons import IntegrateAndFire, Time
 
 every_neuron = pytest.mark.parametrize("name", list(NEURONS))
 needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_available()[1])
@@ -22,11 +23,17 @@ def with_neuron(name: str) -> Graph:
     return graph.replace("if", spiking=replace(graph["if"].spiking, neuron=name))
 
 
-def population(hard_reset: bool) -> Population:
+def population(hard_reset: bool, v_init: list[float]) -> Population:
     theta = np.array([1.0, 0.5, 2.0], np.float32)
-    return Population(
-        "p", (3,), 0, "if", theta, np.zeros(3, np.float32), np.zeros(3), hard_reset, -0.5
-    )
+    start = np.array(v_init, np.float32)
+    return Population("p", (3,), 0, "if", theta, start, np.zeros(3), hard_reset, -0.5)
+
+
+def integrating(hard_reset: bool) -> IntegrateAndFire:
+    """Three neurons at tick 0 of a run in which each step brings 1, 1/2 and 0."""
+    time = Time(Options("async", 2, ticks_per_step=4), np.dtype(np.float32))
+    current = np.array([1.0, 0.5, 0.0], np.float32)
+    return IntegrateAndFire(population(hard_reset, [1.0, 0.625, 9.0]), current, time)
 
 
 @every_neuron
@@ -34,25 +41,27 @@ def test_a_model_is_registered_under_its_name(name: str) -> None:
     assert NEURONS.get(name).name == name
 
 
-@every_neuron
-@pytest.mark.parametrize("hard_reset", [False, True])
-def test_a_reset_touches_those_that_fired_alone(name: str, hard_reset: bool) -> None:
-    u = np.array([1.25, 0.75, 9.0], np.float32)
-    NEURONS.get(name).reset(population(hard_reset), u, np.array([0]), np.array([0.5]))
-    assert u[0] < 1.25
-    np.testing.assert_array_equal(u[1:], np.array([0.75, 9.0], np.float32))
+def test_the_ramp_adds_what_the_current_has_brought() -> None:
+    np.testing.assert_array_equal(integrating(False).potential(2), [1.5, 0.875, 9.0])
 
 
 def test_soft_reset_takes_theta() -> None:
-    u = np.array([1.25, 0.75, 9.0], np.float32)
-    IntegrateAndFire().reset(population(False), u, np.array([0, 1]), np.array([0.5, 0.25]))
-    np.testing.assert_array_equal(u, np.array([0.25, 0.25, 9.0], np.float32))
+    model = integrating(False)
+    model.reset(np.array([0, 1]), np.ones(2, np.int8), 2)
+    np.testing.assert_array_equal(model.potential(2), [0.5, 0.375, 9.0])
 
 
-def test_hard_reset_leaves_v_reset_once_the_ramp_is_added() -> None:
-    u = np.array([1.25, 0.75, 9.0], np.float32)
-    IntegrateAndFire().reset(population(True), u, np.array([0, 1]), np.array([0.5, 0.25]))
-    np.testing.assert_array_equal(u, np.array([-1.0, -0.75, 9.0], np.float32))
+def test_hard_reset_leaves_v_reset_with_the_ramp_in_it() -> None:
+    model = integrating(True)
+    model.reset(np.array([0, 1]), np.ones(2, np.int8), 2)
+    np.testing.assert_array_equal(model.potential(2), [-0.5, -0.5, 9.0])
+
+
+def test_a_rising_ramp_is_predicted_to_the_tick() -> None:
+    model = integrating(False)
+    model.reset(np.array([0, 1, 2]), np.ones(3, np.int8), 0)
+    # v = k/4, 1/8 + k/8 and 7 for theta 1, 1/2 and 2: from tick 2 on they reach it at 4, 3 and 2
+    np.testing.assert_array_equal(model.next_tick(np.arange(3), np.full(3, 2)), [4, 3, 2])
 
 
 @every_neuron
@@ -77,12 +86,12 @@ class Stubborn(IntegrateAndFire):
     name: ClassVar[str] = "stubborn"
     has_kernel: ClassVar[bool] = False
 
-    def reset(self, population: object, u: object, fired: object, ramp: object) -> None: ...
+    def reset(self, neurons: object, signs: object, tick: object) -> None: ...
 
 
 @pytest.fixture
 def stubborn(monkeypatch: pytest.MonkeyPatch) -> Graph:
-    monkeypatch.setitem(NEURONS._entries, "stubborn", Stubborn())
+    monkeypatch.setitem(NEURONS._entries, "stubborn", Stubborn)
     return with_neuron("stubborn")
 
 
