@@ -13,7 +13,7 @@ from thresher.sim.network import Network
 
 SCHEDULES = ("lockstep", "async", "layered")
 ARRIVALS = ("individual", "netted")
-PRECISIONS = ("float32", "float64")
+PRECISIONS = ("float32", "float64", "int")
 TICKS_PER_STEP = 64
 MOST_TICKS = 2**30
 

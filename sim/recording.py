@@ -43,7 +43,9 @@ class Recording:
     def add(self, index: int, position: int, run: SampleRun) -> None:
         """Keep what is to be recorded of sample `index`, which stands at `position` in its file."""
         if index in self.selection.samples and (any(self.selection.record) or run.watched.size):
-            self.parts.append((position, replace(run, potentials=run.potentials[:0])))
+            watched = self.network.in_activations(run.watched, np.array(self.selection.watch, int))
+            part = replace(run, potentials=run.potentials[:0], watched=watched)
+            self.parts.append((position, part))
 
     def trace(
         self, steps: int, ticks_per_step: int, offset: int, provenance: Mapping[str, object]

@@ -18,14 +18,14 @@ from thresher.ir.node import Readout
 from thresher.ir.tensor import Tensor
 from thresher.ir.threads import one_blas_thread
 from thresher.sim import options as checks
+from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph, expect_converted
-from thresher.sim.compiled import compiled_available
+from thresher.sim.compiled import obstacle
 from thresher.sim.contract import ENGINES, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.gathered import Gathered
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
-from thresher.sim.neurons import model_of
 from thresher.sim.recording import (
     Recording,
     Selection,
@@ -39,7 +39,7 @@ from thresher.sim.stimulus import Stimuli, expect_threshold
 from thresher.version import package_version
 
 Progress = Callable[[int, int], None]
-DTYPES: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
+DTYPES = {"float32": np.float32, "float64": np.float64, "int": np.int64}
 BLOCK = 256
 """Samples preprocessed and queued at a time."""
 
@@ -84,6 +84,9 @@ def simulate(
     readout, t_start : optional
         Override the graph's readout ("membrane" or "spikes") and the step that it counts from.
     encoder : {"constant", "regular", "poisson"}
+    precision : {"float32", "float64", "int"}
+        "int" takes a graph that the pass 'quantize' has given scales; all engines then agree to
+        the last bit.
     engine : {"auto", "cython", "reference"}
     threads : int, optional
         Samples run side by side; by default one a processor. Results do not depend on it.
@@ -129,6 +132,9 @@ def simulate(
         delay=delay_ticks,
         dtype=DTYPES[precision],
     )
+    if network.is_whole:
+        extent = Extent(n_steps, n_steps * ticks, rest)
+        network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)
     labels = _check_labels(graph, network, x, y)
     selection = select(
         network, graph, record, _sample_range(record_samples, len(x)), membranes or {}
@@ -251,9 +257,7 @@ def _choose_engine(network: Network, engine: str) -> str:
     """Return the engine's name; "auto" takes the compiled one where it can run the network."""
     if engine != "auto":
         return engine
-    models = [model_of(p) for p in network.spiking]
-    compiled = compiled_available()[0] and all(model.has_kernel for model in models)
-    return "cython" if compiled else "reference"
+    return "reference" if obstacle(network) else "cython"
 
 
 def _check_labels(
