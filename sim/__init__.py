@@ -4,6 +4,7 @@ from thresher.sim.compile import compile_graph
 from thresher.sim.compiled import compiled_available
 from thresher.sim.contract import ENGINES
 from thresher.sim.encoders import ENCODERS
+from thresher.sim.gathered import Progress
 from thresher.sim.network import Network, Population, Projection
 from thresher.sim.neurons import NEURONS
 from thresher.sim.reference import ReferenceEngine
@@ -18,6 +19,7 @@ __all__ = [
     "Latency",
     "Network",
     "Population",
+    "Progress",
     "Projection",
     "ReferenceEngine",
     "Result",

@@ -1,5 +1,8 @@
 """Gathered: the measures of the samples run so far, and the result that they make."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,46 +12,65 @@ from thresher.sim.result import Latency, Result, Settings
 from thresher.sim.trace import Trace
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a simulation is: samples done, samples in all, and what the done ones cost."""
+
+    done: int
+    total: int
+    spikes: int
+    synaptic_operations: int
+
+
 class Gathered:
-    """The measures of the samples run so far."""
+    """The measures of the samples run so far: a small row of numbers a sample."""
 
-    def __init__(self) -> None:
-        self.runs: list[tuple[NDArray[np.int64], ...]] = []
-        self.scalars: list[tuple[int, ...]] = []
+    def __init__(self, network: Network, samples: int) -> None:
+        self._network, self._total, self._done = network, samples, 0
+        self._class_type = np.min_scalar_type(-network.populations[-1].size)
+        self._predictions = np.zeros((samples, 0), self._class_type)
+        self._counts = np.zeros((samples, len(network.populations)), np.int64)
+        self._scalars = np.zeros((samples, 7), np.int64)
+        self._spikes = self._operations = 0
 
-    def add(self, run: SampleRun, clipped: int) -> None:
-        self.runs.append((run.predictions, run.spike_counts))
-        self.scalars.append(
-            (
-                run.first_evidence,
-                run.settled,
-                run.confident,
-                run.synaptic_operations,
-                run.events,
-                run.peak_queue,
-                clipped,
-            )
+    def add(self, run: SampleRun, clipped: int) -> Progress:
+        """Take the next sample's measures, and say how far the run is."""
+        row = self._done
+        if not row:
+            self._predictions = np.zeros((self._total, len(run.predictions)), self._class_type)
+        self._predictions[row] = run.predictions
+        self._counts[row] = run.spike_counts
+        self._scalars[row] = (
+            run.first_evidence,
+            run.settled,
+            run.confident,
+            run.synaptic_operations,
+            run.events,
+            run.peak_queue,
+            clipped,
         )
+        self._done += 1
+        self._spikes += int(run.spike_counts.sum())
+        self._operations += run.synaptic_operations
+        return Progress(self._done, self._total, self._spikes, self._operations)
 
     def result(
         self,
-        network: Network,
         settings: Settings,
         labels: NDArray[np.int64] | None,
         seconds: float,
-        trace: Trace,
+        recorded: Trace | Path,
     ) -> Result:
-        predictions, counts = (np.array(column) for column in zip(*self.runs, strict=True))
-        first, settled, confident, operations, events, peak, clipped = np.array(self.scalars).T
+        network, spiking = self._network, self._network.spiking
+        first, settled, confident, operations, events, peak, clipped = self._scalars.T
         per_step = settings.ticks_per_step
         latency = Latency(*(_in_steps(times, per_step) for times in (first, settled, confident)))
-        spiking = network.spiking
         return Result(
             settings,
             labels,
-            predictions,
+            self._predictions,
             latency,
-            {p.name: counts[:, p.rank] for p in spiking},
+            {p.name: self._counts[:, p.rank] for p in spiking},
             operations,
             events,
             peak,
@@ -57,7 +79,7 @@ class Gathered:
             network.dense_macs,
             network.input_macs * settings.steps,
             seconds,
-            trace,
+            recorded,
         )
 
 

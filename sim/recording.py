@@ -3,20 +3,24 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
+from thresher.files import writing
 from thresher.ir.graph import Graph
+from thresher.sim.column import Column
 from thresher.sim.contract import SampleRun
 from thresher.sim.network import Network
 from thresher.sim.trace import Trace
+from thresher.sim.trace_files import COLUMNS, expect_format, write_trace
+from thresher.sim.trace_header import TraceHeader
 
-Number = TypeVar("Number", bound=np.generic)
 SPIKE_BYTES = 19
 """sample int32, tick int64, population int16, neuron int32, sign int8"""
 
@@ -32,59 +36,112 @@ class Selection:
     """The watched neurons of each node, row-major, in the order of `watch`."""
 
 
-@dataclass
 class Recording:
-    """Gather the recorded part of each sample, and make the trace of it."""
+    """Keep the recorded part of one sample after another.
 
-    network: Network
-    selection: Selection
-    parts: list[tuple[int, SampleRun]] = field(default_factory=list)
+    Parameters
+    ----------
+    path : Path, optional
+        The trace file that becomes of it. Until it is saved, the spikes are kept in files beside
+        it that have no name and vanish with the process; without a path they are kept in memory.
+
+    Raises
+    ------
+    SimulationError
+        For a format that there is not.
+    ThresherError
+        Where nothing can be written beside `path`.
+    """
+
+    def __init__(
+        self, network: Network, selection: Selection, header: TraceHeader, path: Path | None
+    ) -> None:
+        self._network, self._selection, self._header = network, selection, header
+        self._path = path
+        self._folder = None
+        self._row_major = np.concatenate([p.row_major for p in network.populations])
+        if path is not None:
+            expect_format(path, header.membrane_neurons)
+            self._folder = path.resolve().parent
+        with self._writing():
+            self._spikes = {
+                name: Column(dtype, (), self._folder) for name, dtype in COLUMNS.items()
+            }
+        self._membranes: dict[str, Column] = {}
 
     def add(self, index: int, position: int, run: SampleRun) -> None:
-        """Keep what is to be recorded of sample `index`, which stands at `position` in its file."""
-        if index in self.selection.samples and (any(self.selection.record) or run.watched.size):
-            watched = self.network.in_activations(run.watched, np.array(self.selection.watch, int))
-            part = replace(run, potentials=run.potentials[:0], watched=watched)
-            self.parts.append((position, part))
+        """Keep what is to be recorded of sample `index`, which stands at `position` in its file.
 
-    def trace(
-        self, steps: int, ticks_per_step: int, offset: int, provenance: Mapping[str, object]
-    ) -> Trace:
-        """Return the trace: populations numbered among the spiking ones, neurons row-major.
-
-        `offset` is the position of the run's first sample in its file.
+        Raises
+        ------
+        SimulationError
+            Where memory would not hold as much of every sample as of the first.
+        ThresherError
+            Where the system refuses to write, on a full disk for example.
         """
-        runs = [run for _, run in self.parts]
-        sizes = [len(run.ticks) for run in runs]
-        samples = np.repeat([position for position, _ in self.parts], sizes).astype(np.int32)
-        populations = _join([run.populations for run in runs], np.int16)
-        neurons = _join([run.neurons for run in runs], np.int32)
-        for population in self.network.spiking:
-            of = populations == population.rank
-            neurons[of] = population.row_major[neurons[of]]
-        membranes, start = {}, 0
-        for name, watched in self.selection.watched_nodes.items():
-            columns = slice(start, start + len(watched))
-            membranes[name] = np.array([run.watched[:, columns] for run in runs])
-            start += len(watched)
-        covered = self.selection.samples
-        spiking = self.network.spiking
-        return Trace(
-            samples,
-            _join([run.ticks for run in runs], np.int64),
-            populations,
-            neurons,
-            _join([run.signs for run in runs], np.int8),
-            tuple(p.name for p in spiking),
-            tuple(p.shape for p in spiking),
-            steps,
-            ticks_per_step,
-            tuple(p.name for p in spiking if self.selection.record[p.rank]),
-            (offset + covered.start, offset + covered.stop),
-            dict(provenance),
-            membranes,
-            self.selection.watched_nodes,
-        )
+        selection = self._selection
+        if index not in selection.samples or not (any(selection.record) or run.watched.size):
+            return
+        if self._path is None and index == selection.samples.start:
+            recorded = len(selection.samples)
+            watched = run.watched.size * recorded
+            expect_memory(len(run.ticks) * recorded, watched, run.watched.itemsize)
+        neurons = self._row_major[np.array(self._network.offsets)[run.populations] + run.neurons]
+        samples = np.full(len(run.ticks), position)
+        rows = (samples, run.ticks, run.populations, neurons, run.signs)
+        with self._writing():
+            for column, values in zip(self._spikes.values(), rows, strict=True):
+                column.append(values)
+            self._add_membranes(run)
+
+    def finish(self) -> Trace | Path:
+        """Return the trace, or write it to its file, whole or not at all, and return the path."""
+        if self._path is not None:
+            write_trace(self._path, self._header, self._spikes, self._membranes)
+            return self._path
+        fields: dict[str, Any] = {name: column[:] for name, column in self._spikes.items()}
+        fields["membranes"] = {name: column[:] for name, column in self._membranes.items()}
+        return Trace(**vars(self._header), **fields)
+
+    def close(self) -> None:
+        """Give memory and files back."""
+        for column in (*self._spikes.values(), *self._membranes.values()):
+            column.close()
+
+    def _add_membranes(self, run: SampleRun) -> None:
+        watch = np.array(self._selection.watch, np.int64)
+        potentials = self._network.in_activations(run.watched, watch)
+        start = 0
+        for name, neurons in self._header.membrane_neurons.items():
+            part = potentials[:, start : start + len(neurons)]
+            start += len(neurons)
+            if name not in self._membranes:
+                self._membranes[name] = Column(part.dtype, part.shape, self._folder)
+            self._membranes[name].append(part[None])
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._path is None else writing(self._path)
+
+
+def trace_header(
+    network: Network,
+    selection: Selection,
+    steps: int,
+    ticks_per_step: int,
+    offset: int,
+    provenance: Mapping[str, object],
+) -> TraceHeader:
+    """Say what the trace of a run will hold; `offset` is the position of its first sample."""
+    return TraceHeader(
+        populations=tuple(p.name for p in network.spiking),
+        shapes=tuple(p.shape for p in network.spiking),
+        steps=steps,
+        ticks_per_step=ticks_per_step,
+        recorded=tuple(p.name for p in network.spiking if selection.record[p.rank]),
+        samples=(offset + selection.samples.start, offset + selection.samples.stop),
+        provenance=dict(provenance),
+        membrane_neurons=selection.watched_nodes,
+    )
 
 
 def select(
@@ -147,7 +204,8 @@ def expect_memory(n_spikes: float, n_potentials: float, itemsize: int) -> None:
         raise SimulationError(
             f"recording about {n_spikes:.2g} spikes and {n_potentials:.2g} potentials takes "
             f"{needed / 1e9:.1f} GB, but only {available / 1e9:.1f} GB of memory are free; record "
-            "fewer populations (--record NODES), fewer samples (--record-samples A:B) or neurons"
+            "fewer populations (--record NODES), fewer samples (--record-samples A:B) or neurons, "
+            "or write the spikes to a file while the run goes on (trace=FILE)"
         )
 
 
@@ -181,7 +239,3 @@ def _expect_population(name: str, known: list[str], what: str) -> None:
             f"{what}: '{name}' is no population of this network; populations are "
             + ", ".join(f"'{item}'" for item in known)
         )
-
-
-def _join(parts: list[NDArray[Number]], dtype: type[Number]) -> NDArray[Number]:
-    return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype)

@@ -3,9 +3,11 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,40 +15,36 @@ from numpy.typing import NDArray
 from thresher.errors import DataError, SimulationError
 from thresher.ir.fields import is_integer
 from thresher.ir.graph import Graph
-from thresher.ir.images import check_images, preprocess
+from thresher.ir.images import Images, check_images, image_blocks
 from thresher.ir.node import Readout
 from thresher.ir.tensor import Tensor
-from thresher.ir.threads import one_blas_thread
+from thresher.ir.threads import map_in_threads
 from thresher.sim import options as checks
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph, expect_converted
 from thresher.sim.compiled import obstacle
 from thresher.sim.contract import ENGINES, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
-from thresher.sim.gathered import Gathered
+from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
 from thresher.sim.recording import (
     Recording,
-    Selection,
     available_bytes,
-    expect_memory,
     select,
     tensors_sha256,
+    trace_header,
 )
 from thresher.sim.result import Result, Settings
 from thresher.sim.stimulus import Stimuli, expect_threshold
 from thresher.version import package_version
 
-Progress = Callable[[int, int], None]
 DTYPES = {"float32": np.float32, "float64": np.float64, "int": np.int64}
-BLOCK = 256
-"""Samples preprocessed and queued at a time."""
 
 
 def simulate(
     graph: Graph,
-    x: NDArray[np.generic],
+    x: Images,
     y: NDArray[np.integer] | None = None,
     *,
     steps: int | None = None,
@@ -64,12 +62,17 @@ def simulate(
     seed: int = 0,
     offset: int = 0,
     confidence: float = 0.9,
-    record: str | Sequence[str] = "none",
+    record: str | Sequence[str] | None = None,
     record_samples: tuple[int, int] | None = None,
     membranes: Mapping[str, Sequence[int]] | None = None,
-    progress: Progress | None = None,
+    trace: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Run the spiking network on raw images x (N, *shape), with labels y (N,) where known.
+
+    Memory does not grow with the steps or the images but for a few bytes a decision and what is
+    recorded: give `trace` a file to record without a limit, and as x what reads `x[start:stop]`
+    from a file (`thresher.datasets.stream`) to keep images out of it.
 
     Parameters
     ----------
@@ -95,13 +98,17 @@ def simulate(
     confidence : float
         Margin (softmax of the best class less the next) whose time `latency.confident` gives.
     record : "none", "spikes" or names of nodes
-        Whose spikes the trace holds.
+        Whose spikes the trace holds; by default none, and every population's where there is a
+        file for them.
     record_samples : (start, stop), optional
         Indices into x of the samples to record; all by default.
     membranes : dict of node to neurons, optional
         Neurons (row-major) whose potential is kept at every tick.
+    trace : str or Path, optional
+        File (.npz or .csv) that the spikes are written to as samples are done; it appears whole
+        at the end. Then they are not kept in memory, and `result.trace` is not to be had.
     progress : callable, optional
-        Called with (samples done, samples in all).
+        Called after every sample with how far the run is.
 
     Raises
     ------
@@ -136,9 +143,12 @@ def simulate(
         extent = Extent(n_steps, n_steps * ticks, rest)
         network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)
     labels = _check_labels(graph, network, x, y)
+    if record is None:
+        record = "none" if trace is None else "spikes"
     selection = select(
         network, graph, record, _sample_range(record_samples, len(x)), membranes or {}
     )
+    x = check_images(graph, x)
     options = Options(
         schedule,
         n_steps,
@@ -167,65 +177,54 @@ def simulate(
         seed,
     )
 
-    def run_one(index: int, image: NDArray[np.floating]) -> tuple[SampleRun, int]:
+    def run_one(item: tuple[int, NDArray[np.floating]]) -> tuple[SampleRun, int]:
+        index, image = item
         stimulus, clipped = stimuli.of(image, offset + index)
         return run(stimulus), clipped
 
-    recording = Recording(network, selection)
-    gathered = Gathered()
-    started = time.perf_counter()
-    for index, (sample, clipped) in enumerate(
-        _run_all(graph, x, run_one, _n_threads(threads), options, selection)
-    ):
-        gathered.add(sample, clipped)
-        recording.add(index, offset + index, sample)
-        if progress is not None:
-            progress(index + 1, len(x))
-    seconds = time.perf_counter() - started
-    trace_steps = layered_steps(network, n_steps) if schedule == "layered" else n_steps
     provenance = {
         "graph": graph.name,
         "tensors_sha256": tensors_sha256(graph),
         "thresher_version": package_version(),
         **vars(settings),
     }
-    trace = recording.trace(trace_steps, ticks, offset, provenance)
-    return gathered.result(network, settings, labels, seconds, trace)
+    trace_steps = layered_steps(network, n_steps) if schedule == "layered" else n_steps
+    header = trace_header(network, selection, trace_steps, ticks, offset, provenance)
+    gathered = Gathered(network, len(x))
+    started = time.perf_counter()
+    target = None if trace is None else Path(trace)
+    with (
+        closing(Recording(network, selection, header, target)) as recording,
+        closing(_run_all(graph, x, run_one, _n_threads(threads), options)) as runs,
+    ):
+        for index, (sample, clipped) in enumerate(runs):
+            reached = gathered.add(sample, clipped)
+            recording.add(index, offset + index, sample)
+            if progress is not None:
+                progress(reached)
+        seconds = time.perf_counter() - started
+        recorded = recording.finish()
+    return gathered.result(settings, labels, seconds, recorded)
 
 
 def _run_all(
     graph: Graph,
-    x: NDArray[np.generic],
-    run_one: Callable[[int, NDArray[np.floating]], tuple[SampleRun, int]],
+    x: Images,
+    run_one: Callable[[tuple[int, NDArray[np.floating]]], tuple[SampleRun, int]],
     threads: int,
     options: Options,
-    selection: Selection,
-) -> Iterator[tuple[SampleRun, int]]:
-    """Yield every sample's run in order, after asking whether memory will hold the recording."""
-    recorded = len(selection.samples)
-    x = check_images(graph, x)
-    pool = ThreadPoolExecutor(threads)
+) -> Generator[tuple[SampleRun, int]]:
+    """Yield every sample's run in order, a few of them computed ahead."""
+    images = chain.from_iterable(image_blocks(graph, x))
     try:
-        with one_blas_thread():
-            for start in range(0, len(x), BLOCK):
-                images = preprocess(graph, x[start : start + BLOCK])
-                indices = range(start, start + len(images))
-                if not start:
-                    run, clipped = pool.submit(run_one, 0, images[0]).result()
-                    expect_memory(
-                        len(run.ticks) * recorded, run.watched.size * recorded, run.watched.itemsize
-                    )
-                    yield run, clipped
-                    images, indices = images[1:], indices[1:]
-                yield from pool.map(run_one, indices, images)
+        yield from map_in_threads(run_one, enumerate(images), threads)
     finally:
         options.stop[0] = 1  # what still runs was interrupted, and ends
-        pool.shutdown(cancel_futures=True)
 
 
 def expect_room(samples: int, steps: int) -> None:
     """Raise SimulationError where the decisions of every sample and step would not fit."""
-    needed, available = 8 * samples * steps, available_bytes()
+    needed, available = samples * steps, available_bytes()
     if needed > available:
         raise SimulationError(
             f"the decisions of {samples} samples at each of {steps} steps take "
@@ -261,7 +260,7 @@ def _choose_engine(network: Network, engine: str) -> str:
 
 
 def _check_labels(
-    graph: Graph, network: Network, x: NDArray[np.generic], y: NDArray[np.integer] | None
+    graph: Graph, network: Network, x: Images, y: NDArray[np.integer] | None
 ) -> NDArray[np.int64] | None:
     if not len(x):
         raise DataError("there are no images to simulate; expected at least one")

@@ -1,6 +1,5 @@
 """Trace: every recorded spike of a run, readable without the spec; its files."""
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +13,13 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
-from thresher.files import replacing
 from thresher.ir.linear_map import Shape
+from thresher.sim.trace_files import COLUMNS, MEMBRANE, MEMBRANE_NEURONS, write_trace
+from thresher.sim.trace_header import TraceHeader
 
-COLUMNS = ("sample", "tick", "population", "neuron", "sign")
-MEMBRANE, MEMBRANE_NEURONS = "membrane:", "membrane_neurons:"
 
-
-@dataclass(frozen=True, eq=False)
-class Trace:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trace(TraceHeader):
     """Spikes as a struct of arrays (n,), sorted by sample, then by the order of emission.
 
     Parameters
@@ -37,14 +34,10 @@ class Trace:
         Row-major index in the population's shape, `shapes[population]`.
     sign : int8
         1, or -1 for a signed spike.
-    recorded : tuple of str
-        The populations whose spikes were kept; what others did, the trace does not know.
-    samples : (int, int)
-        The positions of the recorded samples: from the first up to, not including, the second.
     membranes : dict of str to array
         Potential of the chosen neurons of a node: (samples, ticks, neurons).
-    membrane_neurons : dict of str to array
-        The row-major indices of these neurons.
+
+    The other fields are those of `TraceHeader`.
     """
 
     sample: NDArray[np.int32]
@@ -52,15 +45,7 @@ class Trace:
     population: NDArray[np.int16]
     neuron: NDArray[np.int32]
     sign: NDArray[np.int8]
-    populations: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-    steps: int
-    ticks_per_step: int
-    recorded: tuple[str, ...]
-    samples: tuple[int, int]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     membranes: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
-    membrane_neurons: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -106,21 +91,9 @@ class Trace:
         SimulationError
             For an unknown suffix, or membranes and a .csv, before anything is written.
         """
-        path = Path(path)
-        write = _WRITERS.get(path.suffix)
-        if write is None:
-            raise SimulationError(
-                f"trace '{path.name}': unknown format '{path.suffix}'; expected one of "
-                + ", ".join(_WRITERS)
-            )
-        if self.membranes and path.suffix == ".csv":
-            raise SimulationError(
-                f"trace '{path.name}': .csv has one line a spike and no place for the membranes of "
-                + ", ".join(f"'{name}'" for name in self.membranes)
-                + "; save it as .npz"
-            )
-        with replacing(path) as temporary:
-            write(self, temporary)
+        write_trace(
+            Path(path), self, {name: getattr(self, name) for name in COLUMNS}, self.membranes
+        )
 
     def _of(self, population: str, sample: int | None) -> tuple[NDArray[np.bool_], Shape]:
         """Choose the spikes of a population in one sample; return its shape beside them."""
@@ -139,17 +112,6 @@ class Trace:
         index = self.populations.index(population)
         chosen = (self.population == index) & (self.sample == position)
         return chosen, self.shapes[index]
-
-    def _metadata(self) -> dict[str, Any]:
-        return {
-            "populations": list(self.populations),
-            "shapes": [list(shape) for shape in self.shapes],
-            "steps": self.steps,
-            "ticks_per_step": self.ticks_per_step,
-            "recorded": list(self.recorded),
-            "samples": list(self.samples),
-            "provenance": dict(self.provenance),
-        }
 
 
 def load_trace(path: str | Path) -> Trace:
@@ -179,64 +141,20 @@ def load_trace(path: str | Path) -> Trace:
 
 
 def _read_npz(file: NpzFile) -> Trace:
-    sample, tick, population, neuron, sign = (file[name] for name in COLUMNS)
     first, end = file["samples"].tolist()
     return Trace(
-        sample,
-        tick,
-        population,
-        neuron,
-        sign,
-        tuple(str(name) for name in file["populations"]),
-        tuple(tuple(shape) for shape in json.loads(str(file["shapes"]))),
-        int(file["steps"]),
-        int(file["ticks_per_step"]),
-        tuple(str(name) for name in file["recorded"]),
-        (first, end),
-        json.loads(str(file["provenance"])),
-        _with_prefix(file, MEMBRANE),
-        _with_prefix(file, MEMBRANE_NEURONS),
+        **{name: file[name] for name in COLUMNS},
+        populations=tuple(str(name) for name in file["populations"]),
+        shapes=tuple(tuple(shape) for shape in json.loads(str(file["shapes"]))),
+        steps=int(file["steps"]),
+        ticks_per_step=int(file["ticks_per_step"]),
+        recorded=tuple(str(name) for name in file["recorded"]),
+        samples=(first, end),
+        provenance=json.loads(str(file["provenance"])),
+        membranes=_with_prefix(file, MEMBRANE),
+        membrane_neurons=_with_prefix(file, MEMBRANE_NEURONS),
     )
 
 
 def _with_prefix(file: NpzFile, prefix: str) -> dict[str, NDArray[Any]]:
     return {name[len(prefix) :]: file[name] for name in file.files if name.startswith(prefix)}
-
-
-def _write_npz(trace: Trace, path: Path) -> None:
-    arrays: dict[str, Any] = {name: getattr(trace, name) for name in COLUMNS}
-    arrays["populations"] = np.array(trace.populations)
-    arrays["shapes"] = json.dumps([list(shape) for shape in trace.shapes])
-    arrays["steps"], arrays["ticks_per_step"] = trace.steps, trace.ticks_per_step
-    arrays["recorded"] = np.array(trace.recorded, np.str_)
-    arrays["samples"] = np.array(trace.samples)
-    arrays["provenance"] = json.dumps(dict(trace.provenance), sort_keys=True)
-    arrays |= {MEMBRANE + name: values for name, values in trace.membranes.items()}
-    arrays |= {MEMBRANE_NEURONS + name: index for name, index in trace.membrane_neurons.items()}
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def _write_csv(trace: Trace, path: Path) -> None:
-    """Write one line a spike, populations by name; metadata in a comment on the first line."""
-    names = np.array(trace.populations)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write("# " + json.dumps(trace._metadata(), sort_keys=True, ensure_ascii=False) + "\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for start in range(0, len(trace), 2**16):
-            rows = slice(start, start + 2**16)
-            writer.writerows(
-                zip(
-                    trace.sample[rows].tolist(),
-                    trace.tick[rows].tolist(),
-                    names[trace.population[rows]].tolist(),
-                    trace.neuron[rows].tolist(),
-                    trace.sign[rows].tolist(),
-                    strict=True,
-                )
-            )
-
-
-_WRITERS = {".npz": _write_npz, ".csv": _write_csv}
-TRACE_FORMATS = tuple(_WRITERS)

@@ -23,6 +23,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
         Where the folder does not exist, `path` is a folder, or the system refuses to write.
     """
     target = Path(path)
+    with writing(target):
+        if target.exists() and not target.is_file():
+            yield target
+        else:
+            yield from _through_temporary(target.resolve())
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Translate what the system refuses while the block writes for `target`.
+
+    Raises
+    ------
+    ThresherError
+        Where the folder does not exist, `target` is a folder, or the system refuses to write.
+    """
     if not target.parent.is_dir():
         raise ThresherError(
             f"cannot write '{target}': there is no folder '{target.parent}'; create it or give "
@@ -31,10 +47,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     if target.is_dir():
         raise ThresherError(f"cannot write '{target}': it is a folder; give a file's name")
     try:
-        if target.exists() and not target.is_file():
-            yield target
-        else:
-            yield from _through_temporary(target.resolve())
+        yield
     except OSError as error:
         raise ThresherError(
             f"cannot write '{target}': {error.strerror or error}; give another path, or change "

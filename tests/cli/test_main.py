@@ -16,6 +16,8 @@ from tiny_network import Thresher
 
 import thresher as package
 from thresher import ir, sim
+from thresher.cli.progress import Report
+from thresher.sim import Progress
 
 PYTHON = [sys.executable, "-m", "thresher"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
@@ -102,17 +104,19 @@ def test_output_that_is_write_protected_is_refused_before_anything_runs(
     assert (folder / "out.json").exists() == there
 
 
-def test_interrupt_leaves_no_file(
+def test_interrupt_says_what_was_done_and_leaves_no_file(
     folder: Path, thresher: Thresher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*given: object, **options: object) -> None:
+    def interrupted(*given: object, progress: Report, **options: object) -> None:
+        progress(Progress(2, 6, 100, 1000))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sim, "simulate", interrupted)
     before = sorted(folder.iterdir())
     line = "simulate tiny.snn.yaml --data data.npz --steps 4 --metrics out.json --trace out.npz"
     run = thresher(line)
-    assert (run.status, run.err.strip()) == (130, "thresher: stopped")
+    message = "thresher: stopped after 2 of 6 images (simulating, lockstep)"
+    assert (run.status, run.err.strip()) == (130, message)
     assert sorted(folder.iterdir()) == before
 
 
@@ -129,7 +133,8 @@ def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err.strip()) == (130, "", "thresher: stopped")
+    message = "thresher: stopped after 0 of 6 images (simulating, lockstep)"
+    assert (process.returncode, out, err.strip()) == (130, "", message)
     assert sorted(folder.iterdir()) == before
 
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from networks import chain, fires, linear
 from running import every_engine
 
@@ -39,6 +40,18 @@ def test_predictions_and_accuracy_by_step(engine: str) -> None:
     np.testing.assert_array_equal(found.accuracy_by_step, [0.5, 0.5, 0.5, 0.5])
     assert found.accuracy == 0.5
     assert len(found) == 4
+
+
+@pytest.mark.parametrize(("classes", "dtype"), [(2, np.int8), (128, np.int8), (129, np.int16)])
+def test_predictions_take_the_smallest_integer_that_holds_the_classes(
+    classes: int, dtype: type
+) -> None:
+    weight = np.zeros((classes, 2), np.float32)
+    weight[-1] = 1
+    graph = chain((2,), ("if", *fires()), ("out", linear("out", weight)))
+    predictions = simulate(graph, X, steps=4).predictions
+    assert predictions.dtype == dtype
+    np.testing.assert_array_equal(predictions[2:], [[classes - 1] * 4, [-1] * 4])
 
 
 @every_engine

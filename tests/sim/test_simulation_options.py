@@ -9,7 +9,7 @@ from networks import chain, fires, linear, neurons
 from thresher import DataError, SimulationError, simulate
 from thresher.ir import Graph
 from thresher.ir.ops import Relu
-from thresher.sim import compiled, compiled_available
+from thresher.sim import Progress, compiled, compiled_available
 
 NOTHING = np.zeros((1, 1), np.float32)
 ASYNC = {"schedule": "async"}
@@ -183,15 +183,11 @@ def test_images_of_another_shape_are_refused() -> None:
 
 
 def test_progress_is_told_sample_by_sample() -> None:
-    told: list[tuple[int, int]] = []
-    graph = chain((1,), ("if", *fires()), ("out", linear("out", [[1.0]])))
-    simulate(
-        graph,
-        np.zeros((3, 1), np.float32),
-        steps=1,
-        progress=lambda done, of: told.append((done, of)),
-    )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    told: list[Progress] = []
+    graph = chain((1,), ("if", *fires()), ("out", linear("out", [[1.0], [1.0]])))
+    images = np.array([[1.0], [0.0], [1.0]], np.float32)
+    simulate(graph, images, steps=4, progress=told.append)
+    assert told == [Progress(1, 3, 4, 8), Progress(2, 3, 4, 8), Progress(3, 3, 8, 16)]
 
 
 def test_a_current_beyond_the_precision_names_the_image() -> None:

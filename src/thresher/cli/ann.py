@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.cli.output import progress
+from thresher.cli.progress import progress
 from thresher.datasets import Samples
 from thresher.errors import DataError
-from thresher.ir import Graph, evaluate
-from thresher.ir.evaluate import single_input_output
+from thresher.ir import Graph
+from thresher.ir.evaluate import evaluate_blocks, single_input_output
+from thresher.sim import Progress
 
 
 def check_samples(graph: Graph, samples: Samples) -> None:
@@ -22,19 +23,16 @@ def check_samples(graph: Graph, samples: Samples) -> None:
     samples.check_labels(shape[0])
 
 
-def ann_logits(graph: Graph, samples: Samples) -> NDArray[np.floating]:
-    """Evaluate the ANN with a progress bar: (N, classes)."""
-    output = graph.outputs[0]
+def ann_predictions(graph: Graph, samples: Samples) -> NDArray[np.int64]:
+    """Return the class that the ANN says of every sample (N,), with a progress bar."""
+    found: list[NDArray[np.int64]] = []
     done = 0
-    with progress("evaluating the ANN") as report:
-
-        def count(node: str, y: NDArray[np.floating]) -> None:
-            nonlocal done
-            if node == output and report is not None:
-                done += len(y)
-                report(done, len(samples))
-
-        return evaluate(graph, samples.x, hook=count)
+    with progress("evaluating the ANN", len(samples)) as report:
+        for logits in evaluate_blocks(graph, samples.x):
+            found.append(logits.argmax(axis=1))
+            done += len(logits)
+            report(Progress(done, len(samples), 0, 0))
+    return np.concatenate(found)
 
 
 def dense_macs(graph: Graph) -> int:

@@ -1,12 +1,13 @@
 """An SNN's run beside the ANN that it came from."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from thresher import sim
-from thresher.cli.ann import ann_logits
-from thresher.cli.output import progress
+from thresher.cli.ann import ann_predictions
+from thresher.cli.progress import progress
 from thresher.datasets import Samples
 from thresher.ir import Graph
 
@@ -19,9 +20,9 @@ def simulate_beside_ann(snn: Graph, samples: Samples, **options: Any) -> sim.Res
 
     `options` are those of `sim.simulate`.
     """
-    with progress(f"simulating, {options['schedule']}") as report:
+    with progress(f"simulating, {options['schedule']}", len(samples)) as report:
         result = sim.simulate(snn, samples.x, samples.y, progress=report, **options)
-    return result.with_ann(ann_logits(snn, samples))
+    return replace(result, ann_predictions=ann_predictions(snn, samples))
 
 
 def measures_of(result: sim.Result, spec: Path) -> Measures:

@@ -2,7 +2,7 @@
 
 from thresher import datasets, ir
 from thresher.cli import options
-from thresher.cli.ann import ann_logits, check_samples, dense_macs
+from thresher.cli.ann import ann_predictions, check_samples, dense_macs
 from thresher.cli.output import count, percent, print_facts
 from thresher.cli.paths import check_output, write_json
 
@@ -17,9 +17,9 @@ def evaluate(
     """Run the ANN, ignoring what a conversion added, and print its accuracy."""
     check_output(metrics, "--metrics", [".json"], keep=[spec])
     graph = ir.load(spec)
-    samples = datasets.load(data, offset=offset, limit=limit)
+    samples = datasets.stream(data, offset=offset, limit=limit)
     check_samples(graph, samples)
-    predictions = ann_logits(graph, samples).argmax(axis=1)
+    predictions = ann_predictions(graph, samples)
     accuracy = None if samples.y is None else float((predictions == samples.y).mean())
     macs = dense_macs(graph)
     print_facts(

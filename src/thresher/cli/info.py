@@ -8,7 +8,7 @@ import numpy as np
 
 from thresher import __version__, converters, ir, sim
 from thresher.cli.output import print_facts
-from thresher.sim.trace import TRACE_FORMATS
+from thresher.sim.trace_files import TRACE_FORMATS
 
 PACKAGES = ("numpy", "networkx", "PyYAML", "safetensors", "sortedcontainers", "typer", "rich")
 

@@ -1,16 +1,11 @@
-"""What commands print: tables on stdout, progress on stderr."""
+"""What commands print on stdout: tables, and how numbers are written."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-
-Report = Callable[[int, int], None]
-"""Takes how much is done, and how much there is in all."""
 
 ENDLESS = 100_000
 """Columns of what is no terminal."""
@@ -54,18 +49,12 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}" if number == int(number) or number >= 1000 else f"{number:,.2f}"
 
 
-@contextmanager
-def progress(what: str) -> Iterator[Report | None]:
-    """Show a progress bar on stderr while the block runs; yield None where it is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def short(number: float) -> str:
+    """Write a large number with three digits and the unit's prefix: 49.2 M."""
+    for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= unit:
+            return f"{number / unit:.3g} {prefix}"
+    return f"{number:.3g}"
 
 
 def _print(table: Table) -> None:

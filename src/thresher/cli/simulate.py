@@ -12,7 +12,7 @@ from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
 from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, TICKS_PER_STEP
-from thresher.sim.trace import TRACE_FORMATS
+from thresher.sim.trace_files import TRACE_FORMATS
 
 READOUTS = ("membrane", "spikes")
 
@@ -165,7 +165,7 @@ def simulate(
     check_output(metrics, "--metrics", [".json"], keep)
     check_output(trace, "--trace", TRACE_FORMATS, keep)
     graph = ir.load(spec)
-    samples = datasets.load(data, offset=offset, limit=limit)
+    samples = datasets.stream(data, offset=offset, limit=limit)
     check_samples(graph, samples)
     result = simulate_beside_ann(
         graph,
@@ -184,26 +184,19 @@ def simulate(
         threads=threads,
         seed=seed,
         offset=offset,
-        record=_recorded(trace, record),
+        record=None if record is None else [name.strip() for name in record.split(",")],
         record_samples=window,
+        trace=trace,
     )
     measures = measures_of(result, spec)
     try:  # whichever of file and output fails, the other is not lost
         if metrics is not None:
             write_json(metrics, measures)
-        if trace is not None:
-            result.trace.save(trace)
     finally:
         print_result(graph.name, measures)
     for path in (metrics, trace):
         if path is not None:
             print(f"wrote {path}")
-
-
-def _recorded(trace: Path | None, record: str | None) -> str | list[str]:
-    if trace is None:
-        return "none"
-    return "spikes" if record is None else [name.strip() for name in record.split(",")]
 
 
 def _parse_window(text: str | None) -> tuple[int, int] | None:
