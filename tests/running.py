@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import assume
 from numpy.typing import NDArray
 
 from thresher.ir import Graph
@@ -15,11 +16,13 @@ from thresher.sim import (
     compile_graph,
     compiled_available,
 )
+from thresher.sim.bounds import Extent, fit_membranes
+from thresher.sim.compiled import obstacle
 from thresher.sim.contract import Options, SampleRun, Stimulus
 from thresher.sim.layered import prepare_layered
 from thresher.sim.stimulus import Stimuli
 
-DTYPES = {"float32": np.float32, "float64": np.float64}
+DTYPES = {"float32": np.float32, "float64": np.float64, "int": np.int64}
 DIFFER_BY_ENGINE = {"events", "peak_queue"}
 Floats = NDArray[np.float64]
 AVAILABLE, WHY_NOT = compiled_available()
@@ -56,13 +59,16 @@ class Setting:
 
 def network_of(graph: Graph, setting: Setting) -> Network:
     """Compile a graph as a setting wants it."""
-    return compile_graph(
+    network = compile_graph(
         graph,
         readout=replace(graph.readout, t_start=setting.t_start),
         spiking_input=ENCODERS.get(setting.encoder).spikes,
         delay=setting.delay,
         dtype=DTYPES[setting.precision],
     )
+    extent = Extent(setting.steps, setting.ticks, setting.refractory)
+    largest = graph.inputs[0].threshold or 1.0
+    return fit_membranes(network, extent, largest) if network.is_whole else network
 
 
 def stimulus_of(
@@ -76,7 +82,10 @@ def stimulus_of(
 def run(
     network: Network, stimulus: Stimulus, setting: Setting, engine: str, watch: bool = False
 ) -> SampleRun:
-    """Run one sample, recording every spike; with `watch` every potential at every tick."""
+    """Run one sample, recording every spike; with `watch` every potential at every tick.
+
+    A drawn example that the engine has no kernels for is passed over.
+    """
     options = Options(
         setting.schedule,
         setting.steps,
@@ -89,6 +98,7 @@ def run(
     )
     if setting.schedule == "layered":
         return prepare_layered(network, options)(stimulus)
+    assume(not network.is_whole or engine != "cython" or not obstacle(network))
     return ENGINES.get(engine).prepare(network, options)(stimulus)
 
 

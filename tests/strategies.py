@@ -191,13 +191,21 @@ class Builder:
     def annotation(self, name: str, shape: Shape) -> Spiking:
         """Draw thresholds 1/8..3/2 and the rest, one number, per channel or per neuron."""
         reset = self.draw(st.sampled_from(self.resets))
+        v_reset = self.number(-2, 1) / 8 if reset == "hard" else 0.0
         return Spiking(
             threshold=self.value(f"{name}.threshold", shape, 1, 12),
             v_init=self.value(f"{name}.v_init", shape, -2, 8) if self.flag() else 0.0,
             shift=self.value(f"{name}.shift", shape, -2, 2) if self.flag() else 0.0,
             reset=reset,
-            v_reset=self.number(-2, 1) / 8 if reset == "hard" else 0.0,
+            v_reset=v_reset,
+            scale=self.units(f"{name}.scale", shape, v_reset),
         )
+
+    def units(self, name: str, shape: Shape, v_reset: float = 0.0) -> float | Tensor:
+        """Draw units of `int` precision, so many that the least threshold is one of them."""
+        if v_reset or self.flag():
+            return self.draw(st.sampled_from([8.0, 12.7, 64.0]))
+        return Tensor(name, self.rng.uniform(8, 64, shape[:1]))
 
     def value(self, name: str, shape: Shape, low: int, high: int) -> float | Tensor:
         sizes: list[Shape | None] = [None, None, shape[:1], shape]
@@ -239,7 +247,8 @@ def graphs(
         builder.spike(output)
         output = builder.populations[-1]
     inputs = (Input("image", shape, threshold=INPUT_THRESHOLD),)
-    return Graph("drawn", inputs, tuple(builder.nodes), (output,), readout=Readout(readout))
+    decides = Readout(readout, scale=draw(st.sampled_from([8.0, 12.7, 64.0])))
+    return Graph("drawn", inputs, tuple(builder.nodes), (output,), readout=decides)
 
 
 def quantised(graph: Graph, steps: int) -> Graph:
@@ -275,7 +284,7 @@ def settings_of(
     schedules: tuple[str, ...] = ("lockstep", "async"),
     ticks: tuple[int, ...] = (1, 2, 4, 8, 16),
     encoders: tuple[str, ...] = ("constant", "regular", "poisson"),
-    precisions: tuple[str, ...] = ("float32", "float64"),
+    precisions: tuple[str, ...] = ("float32", "float64", "int"),
 ) -> Setting:
     """Draw how to run a graph; `ticks` are the ticks per step to draw from."""
     schedule = draw(st.sampled_from(schedules))

@@ -21,12 +21,12 @@ class Time:
     def charge(self, current: Reals, tick: int | Ints) -> Reals:
         """Return what constant currents have brought by a tick, or each by its own.
 
-        i * (k / R), k / R rounded once; of whole currents floor(i * k / R) in 64 bits.
+        i * (k / R), k / R rounded once; of whole currents floor(i * k / R), divided in 64 bits.
         """
         flowed = np.minimum(tick, self.end)
         if self._ramp is None:
             whole: Reals = current.astype(np.int64) * flowed // self.ticks_per_step
-            return whole
+            return whole.astype(current.dtype)
         ramped: Reals = current * self._ramp[flowed]
         return ramped
 

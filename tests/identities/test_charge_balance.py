@@ -21,13 +21,15 @@ def assert_balanced(graph: Graph, image: Image, setting: Setting, engine: str) -
     sample = run(network, stimulus, setting, engine, watch=not layered)
     ticks = int(sample.ticks.max(initial=0)) if layered else setting.ticks
     spikes = [spikes_by_tick(network, sample, p.rank, ticks) for p in network.populations]
-    time = np.arange(ticks + 1)[:, None] / setting.ticks_per_step
+    time = np.arange(ticks + 1)[:, None]
 
     for population in network.populations:
         if population.neuron == "input":
             continue
         span = slice(*network.offsets[population.rank : population.rank + 2])
-        received = time * stimulus.current[span].astype(float)
+        received = time * stimulus.current[span].astype(float) / setting.ticks_per_step
+        if network.is_whole:
+            received = np.floor(received)
         for projection in network.projections:
             if projection.target == population.rank:
                 arrived = np.zeros_like(spikes[projection.source])
@@ -40,7 +42,7 @@ def assert_balanced(graph: Graph, image: Image, setting: Setting, engine: str) -
             spent = population.theta.astype(float) * spikes[population.rank].cumsum(axis=0)
         v = population.v_init + received - spent
         if layered:  # the potentials stand at the end, when the whole input of T steps is in
-            in_steps = (setting.steps - time[-1]) * stimulus.current[span]
+            in_steps = (setting.steps - ticks) * stimulus.current[span]
             np.testing.assert_array_equal(sample.potentials[span], v[-1] + in_steps)
         else:
             np.testing.assert_array_equal(sample.watched[:, span], v[1:])

@@ -12,7 +12,10 @@ from thresher.ir import Graph, Tensor
 
 
 def started(graph: Graph, role: str, fraction: float) -> Graph:
-    """Give every population a shift or v_init of `fraction` of its threshold, the other none."""
+    """Give every population a shift or v_init of `fraction` of its threshold, the other none.
+
+    In `int` precision both are whole: 1/256 is a unit.
+    """
     changed = {}
     for node in graph:
         if node.spiking is not None:
@@ -20,7 +23,8 @@ def started(graph: Graph, role: str, fraction: float) -> Graph:
             value = theta * fraction if isinstance(theta, float) else None
             if isinstance(theta, Tensor):
                 value = Tensor(f"{node.name}.start", (theta.values * fraction).astype(np.float32))
-            spiking = replace(node.spiking, **{"v_init": 0.0, "shift": 0.0, role: value})
+            start = {"v_init": 0.0, "shift": 0.0, role: value}
+            spiking = replace(node.spiking, scale=256.0, **start)
             changed[node.name] = replace(node, spiking=spiking)
     return graph.replace_all(changed)
 
