@@ -213,7 +213,7 @@ def _run_all(
     run_one: Callable[[tuple[int, NDArray[np.floating]]], tuple[SampleRun, int]],
     threads: int,
     options: Options,
-) -> Generator[tuple[SampleRun, int]]:
+) -> Generator[tuple[SampleRun, int], None, None]:
     """Yield every sample's run in order, a few of them computed ahead."""
     images = chain.from_iterable(image_blocks(graph, x))
     try:

@@ -21,7 +21,7 @@ COLUMNS: dict[str, np.dtype[Any]] = {
     "sign": np.dtype(np.int8),
 }
 MEMBRANE, MEMBRANE_NEURONS = "membrane:", "membrane_neurons:"
-CHUNK = 2**18
+CHUNK = 2**16
 """Rows that are read and written at once."""
 
 

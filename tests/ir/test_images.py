@@ -7,7 +7,8 @@ import pytest
 
 from thresher.errors import DataError
 from thresher.ir import Graph, Input, Node, Preprocess, evaluate, ops
-from thresher.ir.images import check_images, preprocess
+from thresher.ir.evaluate import evaluate_blocks
+from thresher.ir.images import check_images, image_blocks, preprocess
 
 
 def graph(preprocess: Preprocess | None = None) -> Graph:
@@ -80,3 +81,51 @@ def test_raw_pixels_get_no_warning(images: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         prepare(graph(Preprocess(divide=255)), images)
+
+
+class Stored:
+    """Images that are not in memory."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.x, self.shape, self.dtype = x, x.shape, x.dtype
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return self.x[part]
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_what_is_read_in_blocks_gives_what_an_array_gives(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("thresher.ir.images.BLOCK", block)
+    x = np.random.default_rng(0).integers(0, 256, (7, 2, 2, 2), dtype=np.uint8)
+    net = graph(Preprocess(divide=255))
+    np.testing.assert_array_equal(evaluate(net, Stored(x)), evaluate(net, x))
+    found = np.concatenate([*evaluate_blocks(net, Stored(x))])
+    np.testing.assert_array_equal(found, evaluate(net, x))
+
+
+def test_large_images_come_in_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thresher.ir.images.BLOCK_VALUES", 20)
+    blocks = image_blocks(graph(), np.zeros((5, 2, 2, 2)))
+    assert [len(block) for block in blocks] == [2, 2, 1]
+
+
+def test_a_bad_image_in_a_later_block_is_named_with_its_position(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thresher.ir.images.BLOCK", 2)
+    x = np.full((6, 2, 2, 2), 200.0)
+    x[4] = 1e300
+    with pytest.raises(DataError, match=r"image 4 holds .* beyond float32"):
+        evaluate(graph(Preprocess(divide=255)), Stored(x))
+
+
+def test_float_images_read_in_blocks_get_one_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thresher.ir.images.BLOCK", 2)
+    with pytest.warns(UserWarning, match="as if they were preprocessed already") as caught:
+        evaluate(graph(Preprocess(divide=255)), Stored(np.full((6, 2, 2, 2), -0.5)))
+    assert len(caught) == 1

@@ -54,7 +54,7 @@ def test_a_bad_image_in_a_file_is_named_with_its_position(
 
 
 @SUFFIXES
-@pytest.mark.parametrize("chunk", [3, 2**18])
+@pytest.mark.parametrize("chunk", [3, 2**16])
 def test_the_file_is_the_one_that_the_trace_in_memory_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, chunk: int
 ) -> None:
