@@ -39,7 +39,11 @@ from thresher.sim.result import Result, Settings
 from thresher.sim.stimulus import Stimuli, expect_threshold
 from thresher.version import package_version
 
-DTYPES = {"float32": np.float32, "float64": np.float64, "int": np.int64}
+DTYPES: dict[str, type[np.floating | np.signedinteger]] = {
+    "float32": np.float32,
+    "float64": np.float64,
+    "int": np.int64,
+}
 
 
 def simulate(

@@ -90,7 +90,8 @@ class Quantize(Pass):
 def _largest(flow: Inflow, channels: int) -> Floats:
     """Return the largest |weight| that reaches each channel (channels,), 0 where none does."""
     found = [_largest_of(linear).reshape(channels, -1).max(axis=1) for linear in flow.maps.values()]
-    return np.max([np.zeros(channels), *found], axis=0)
+    largest: Floats = np.max([np.zeros(channels), *found], axis=0)
+    return largest
 
 
 def _largest_of(linear: LinearMap) -> Floats:

@@ -52,6 +52,19 @@ def test_threads_and_where_a_run_begins_change_nothing(
     assert_same_result(rest, whole, slice(2, None))
 
 
+@pytest.mark.parametrize("schedule", ["lockstep", "async", "layered"])
+@given(data=st.data())
+@settings(max_examples=10)
+def test_threads_change_nothing_in_whole_numbers(schedule: str, data: st.DataObject) -> None:
+    graph = data.draw(graphs())
+    x = data.draw(images(graph, 5))
+    options = {"schedule": schedule, "encoder": "poisson", "steps": 3, "precision": "int"}
+
+    whole = simulate(graph, x, threads=1, record="spikes", **options)
+
+    assert_same_result(simulate(graph, x, threads=3, record="spikes", **options), whole)
+
+
 def passing(graph: Graph) -> Graph:
     """Raise the input's threshold, so that no rate is 1 and every draw is open."""
     return replace(graph, inputs=(replace(graph.inputs[0], threshold=8.0),))

@@ -1,5 +1,7 @@
 """Precision int: what a network of whole numbers does is told by its arrays alone, exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from running import Setting, network_of, run, stimulus_of, weights_of
 from strategies import graphs, images, settings_of
 
 from thresher.ir.spiking import spread
+from thresher.sim import Network
 from thresher.sim.rounding import LARGEST_PSP
 
 WIDTHS = {np.dtype(np.int32), np.dtype(np.int64)}
@@ -78,16 +81,29 @@ def test_every_value_is_the_float64_one_in_units_rounded_once(data: st.DataObjec
         np.testing.assert_array_equal(np.abs(found) <= LARGEST_PSP, True)
 
 
+def widened(network: Network) -> Network:
+    """Give the membranes 64 bits."""
+    wide = np.dtype(np.int64)
+    populations = tuple(
+        replace(p, theta=p.theta.astype(wide), v_init=p.v_init.astype(wide))
+        for p in network.populations
+    )
+    return replace(network, populations=populations, dtype=wide)
+
+
 @given(data=st.data())
 @settings(max_examples=60)
-def test_no_potential_passes_the_bound_it_was_given_room_for(data: st.DataObject) -> None:
+def test_wider_membranes_change_nothing(data: st.DataObject) -> None:
     graph = data.draw(graphs(delays=True, resets=("soft", "hard")))
     setting = data.draw(settings_of(precisions=("int",)))
     network = network_of(graph, setting)
-    stimulus = stimulus_of(graph, network, data.draw(images(graph))[0], setting)
+    image = data.draw(images(graph))[0]
 
-    sample = run(network, stimulus, setting, "reference", watch=True)
+    sample, wide = (
+        run(net, stimulus_of(graph, net, image, setting), setting, "reference", watch=True)
+        for net in (network, widened(network))
+    )
 
-    assert (np.abs(stimulus.current) <= network.most_current).all()
-    assert sample.watched.dtype == sample.potentials.dtype == network.dtype
-    assert np.abs(sample.watched).max(initial=0) < np.iinfo(network.dtype).max
+    assert (sample.watched.dtype, wide.watched.dtype) == (network.dtype, np.int64)
+    for name in ("watched", "potentials", "ticks", "populations", "neurons", "signs"):
+        np.testing.assert_array_equal(getattr(sample, name), getattr(wide, name), err_msg=name)

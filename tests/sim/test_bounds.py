@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import chain, fires, linear
+from networks import chain, fires, linear, neurons
+from running import Setting, every_engine, network_of, run, stimulus_of
 
 from thresher.errors import DataError, SimulationError
 from thresher.ir import Graph, Readout
@@ -95,3 +96,19 @@ def test_an_image_beyond_the_room_is_refused_with_its_position() -> None:
     stimuli.of(np.array([most - 2.0]), 7)
     with pytest.raises(DataError, match=message):
         stimuli.of(np.array([most - 1.0]), 7)
+
+
+@every_engine
+@pytest.mark.parametrize("sign", [1, -1])
+def test_membranes_near_the_bound_hold_what_came_in(engine: str, sign: int) -> None:
+    # 30 neurons fire at each of 1,000 steps: 30 * 1,000 * 32,767 units, and twice that is the bound
+    graph = neurons([1.0] * 30, [[sign * 32767.0] * 30], scale=1.0)
+    setting = Setting("lockstep", 1000, precision="int")
+    network = network_of(replace(graph, readout=Readout(scale=1.0)), setting)
+    stimulus = stimulus_of(graph, network, np.zeros(1), setting)
+
+    sample = run(network, stimulus, setting, engine)
+
+    assert network.dtype == np.int32
+    assert 0.9 * INT32 < 2 * 30 * 1000 * 32767
+    np.testing.assert_array_equal(sample.potentials, [0] * 30 + [sign * 30 * 1000 * 32767])
