@@ -11,9 +11,12 @@ import networkx as nx
 from numpy.typing import NDArray
 
 from thresher.errors import GraphError
+from thresher.ir.fields import IntRule, OptionalRule, check_fields, ruled
 from thresher.ir.node import Input, Mark, Node, Readout
 from thresher.ir.op import Shape
 from thresher.ir.tensor import Tensor
+
+SETTLE_LIMIT = IntRule(1)
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Graph:
     """An ANN and the SNN that it was converted to, in one immutable value.
 
     A graph that exists is valid: names are unique, edges lead somewhere, there is no cycle, shapes
-    fit, delays lie on linear nodes, and labels, if any, are as many as the output's values. `meta`
-    holds provenance (plain values, as YAML can write them).
+    fit, delays lie on linear nodes, and labels, if any, are as many as the output's values.
+    `settle_limit` is how many steps a simulation may take to settle once the input has ended;
+    `meta` holds provenance (plain values, as YAML can write them).
 
     Raises
     ------
@@ -37,8 +41,10 @@ class Graph:
     labels: tuple[str, ...] = ()
     readout: Readout = Readout()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    settle_limit: int | None = ruled(OptionalRule(SETTLE_LIMIT), None)
 
     def __post_init__(self) -> None:
+        check_fields(self, f"graph '{self.name}'", GraphError)
         self._check_names()
         self.order  # noqa: B018 - a cycle is found here
         self.shapes  # noqa: B018 - shapes are inferred here

@@ -9,7 +9,7 @@ from thresher.errors import GraphError
 from thresher.ir.compose import add_maps, compose
 from thresher.ir.evaluate import single_input_output
 from thresher.ir.graph import Graph
-from thresher.ir.linear_map import LinearMap, scaling
+from thresher.ir.linear_map import IndexMap, LinearMap, Shape, SparseMap, scaling
 from thresher.ir.node import Node
 from thresher.ir.spiking import spread
 
@@ -21,11 +21,13 @@ class Inflow:
     """What one node receives: maps by source, the sum of the biases, and the delays set.
 
     A map's weights are what one spike of its source brings: the source's threshold is in them.
+    `count` is what one count of a max pool stands for, in the node's shape; None for other nodes.
     """
 
     maps: dict[str, LinearMap]
     bias: Floats | None
     delays: dict[str, int | None]
+    count: Floats | None = None
 
 
 def inflow_of(graph: Graph, *, input_threshold: float = 1.0, delay: int = 0) -> dict[str, Inflow]:
@@ -49,7 +51,9 @@ def inflow_of(graph: Graph, *, input_threshold: float = 1.0, delay: int = 0) -> 
     for node in graph:
         flow = _through(graph, node, [outflow[name] for name in node.inputs], delay)
         inflow[node.name] = outflow[node.name] = flow
-        if node.spiking is not None:
+        if flow.count is not None:
+            outflow[node.name] = _sent(node.name, flow.count)
+        elif node.spiking is not None:
             theta = spread(node.spiking.threshold, graph.shapes[node.name])
             outflow[node.name] = _sent(node.name, theta)
     return inflow
@@ -80,6 +84,9 @@ def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflo
     """Lead what reaches a node's ports through its op; an activation passes its input on."""
     if node.op.can_spike or node.op.kind == "softmax":
         return flows[0]
+    windows = node.op.to_windows(*graph.in_shapes(node.name))
+    if windows is not None:
+        return _windows(graph, node, flows[0], windows)
     ports = node.op.to_linear_maps(*graph.in_shapes(node.name))
     if ports is None:
         raise GraphError(
@@ -105,6 +112,51 @@ def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflo
         bias = _plus(bias, port.bias)
     maps = {origin: add_maps(parallel) for origin, parallel in by_source.items()}
     return Inflow(maps, bias, delays)
+
+
+def _windows(graph: Graph, node: Node, flow: Inflow, windows: LinearMap) -> Inflow:
+    """Lead the counts of populations to a max pool, which follows the largest of each window.
+
+    That needs what a count stands for to be one number a window, and each value in it to be the
+    count of one neuron.
+    """
+    place_of = f"{place(node)}node '{node.name}' ({node.op.kind})"
+    if node.spiking is not None:
+        raise GraphError(f"{place_of} has no threshold of its own; take its 'spiking' out")
+    stands_for = _counts_as_they_are(graph, flow, windows.in_shape)
+    if stands_for is None:
+        raise GraphError(
+            f"{place_of} does not read the activations of populations as they are; a max pool "
+            "follows their counts: put it right after them (max(relu(x)) = relu(max(x))), or take "
+            "an average pool"
+        )
+    members = windows.to_sparse()
+    values = np.repeat(stands_for, members.fan_out())
+    count = np.zeros(windows.out_shape).ravel()
+    np.maximum.at(count, members.indices, values)
+    if ((values > 0) & (values != count[members.indices])).any():
+        raise GraphError(
+            f"{place_of}: the neurons of one window have different thresholds, so their counts do "
+            "not compare; expected one threshold a layer or a channel"
+        )
+    count[count == 0] = 1.0  # nothing but padding
+    maps = {origin: compose(linear, windows) for origin, linear in flow.maps.items()}
+    return Inflow(maps, None, flow.delays, count.reshape(windows.out_shape))
+
+
+def _counts_as_they_are(graph: Graph, flow: Inflow, shape: Shape) -> Floats | None:
+    """Return what each value's count stands for, 0 where none comes; None for other values."""
+    shifted = flow.bias is not None and bool(np.any(flow.bias))
+    if shifted or any(name not in graph for name in flow.maps):
+        return None
+    stands_for, n_sources = np.zeros(shape).ravel(), 0
+    for linear in flow.maps.values():
+        if not isinstance(linear, (IndexMap, SparseMap)):
+            return None
+        synapses = linear.to_sparse()
+        stands_for[synapses.indices] = synapses.values
+        n_sources += len(synapses.indices)
+    return stands_for if n_sources == np.count_nonzero(stands_for > 0) else None
 
 
 def _plus_delay(so_far: int | None, own: int | None) -> int | None:

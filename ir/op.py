@@ -47,6 +47,10 @@ class Op(ABC):
         """Return one map for each input, whose sum is the op; None where it is not linear."""
         return None
 
+    def to_windows(self, *shapes: Shape) -> LinearMap | None:
+        """Return ones from each input to the outputs that are the largest of theirs; or None."""
+        return None
+
     @classmethod
     def expect_inputs(cls, n: int) -> None:
         """Raise GraphError unless the op takes so many inputs."""

@@ -3,6 +3,7 @@
 import inspect
 
 from thresher.ir.fields import IntRule, Json, TensorRule, is_required, rules_of
+from thresher.ir.graph import SETTLE_LIMIT
 from thresher.ir.initialise import INITIALISERS
 from thresher.ir.node import Input, Readout
 from thresher.ir.op import OPS, Op
@@ -46,6 +47,10 @@ def schema() -> Json:
         },
         "labels": {"description": "The classes' names.", **NAMES},
         "readout": _record(Readout),
+        "settle_limit": {
+            "description": "Steps that a simulation may take to settle once the input has ended.",
+            **SETTLE_LIMIT.schema(),
+        },
         "conversion": {"description": "How a converted network came about.", "type": "object"},
     }
     return {

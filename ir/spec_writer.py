@@ -49,6 +49,8 @@ def spec_text(graph: Graph, tensors: str | None) -> bytes:
         sections["labels"] = _node(list(graph.labels))
     if graph.readout != Readout():
         sections["readout"] = _node(dump_fields(graph.readout))
+    if graph.settle_limit is not None:
+        sections["settle_limit"] = _node(graph.settle_limit)
     if graph.meta:
         _expect_plain(graph.meta, "meta", 1)
         sections["conversion"] = _open(graph.meta)

@@ -10,6 +10,7 @@ from thresher.errors import GraphError
 from thresher.ir.fields import (
     ChoiceRule,
     FloatRule,
+    IntRule,
     NumberOrTensorRule,
     OptionalRule,
     TextRule,
@@ -29,7 +30,9 @@ class Spiking:
 
     `threshold`, `v_init` and `shift` are one number, a tensor (C,) or one of the population's
     shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)). `scale`,
-    one number or a tensor (C,), is how many units of `int` precision stand for 1.
+    one number or a tensor (C,), is how many units of `int` precision stand for 1. `levels` is the
+    largest net count of a signed neuron (T where nothing is said), `tau` the time constant of a
+    leak, in steps.
     """
 
     threshold: Value = ruled(NumberOrTensorRule(FloatRule(0.0, exclusive=True)))
@@ -41,6 +44,8 @@ class Spiking:
     scale: Value | None = ruled(
         OptionalRule(NumberOrTensorRule(FloatRule(0.0, exclusive=True))), None
     )
+    levels: int | None = ruled(OptionalRule(IntRule(1)), None)
+    tau: float | None = ruled(OptionalRule(FloatRule(0.0, exclusive=True)), None)
 
     def __post_init__(self) -> None:
         check_fields(self, "spiking", GraphError)

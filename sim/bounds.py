@@ -7,6 +7,7 @@ import numpy as np
 
 from thresher.errors import SimulationError
 from thresher.sim.network import Floats, Network, Population, Projection
+from thresher.sim.neurons import MaxPool, model_of
 from thresher.sim.rounding import LARGEST_UNITS
 from thresher.sim.synapses import transmit
 
@@ -88,8 +89,20 @@ def _received(network: Network, projection: Projection, extent: Extent) -> Float
     target = network.populations[projection.target]
     # A weight is at least -LARGEST_PSP, so that its magnitude is an int16 too.
     synapses = replace(projection.synapses, weights=np.abs(projection.synapses.weights))
-    most = extent.ticks if source.neuron == "input" else extent.most_spikes
-    return transmit(synapses, np.full(source.size, float(most)), target.size)
+    most = float(_most(network, source, extent))
+    return transmit(synapses, np.full(source.size, most), target.size)
+
+
+def _most(network: Network, source: Population, extent: Extent) -> int:
+    """Return the largest count of spikes, net of those taken back, that a source can send."""
+    if source.neuron == "input":
+        return extent.ticks
+    if source.neuron == MaxPool.name:
+        followed = {p.source for p in network.projections if p.target == source.rank}
+        return max(_most(network, network.populations[rank], extent) for rank in followed)
+    if model_of(source).takes_back:
+        return source.levels or extent.steps
+    return extent.most_spikes
 
 
 def _analog(network: Network, largest_input: float) -> Floats:

@@ -13,9 +13,9 @@ from thresher.ir.linear_map import Shape, scaling
 from thresher.ir.node import Readout
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
-from thresher.sim.neurons import NEURONS
+from thresher.sim.neurons import NEURONS, MaxPool, model_of
 from thresher.sim.rounding import rounded, weight_dtype
-from thresher.sim.synapses import to_synapses
+from thresher.sim.synapses import to_synapses, to_windows
 
 
 def compile_graph(
@@ -75,9 +75,15 @@ def compile_graph(
                 analog.append((rank, linear))
                 continue
             own = flow.delays[origin] if flow is not None else None
-            scaled = linear if kind.kind == "f" else compose(linear, scaling(scale))
-            what = f"what a spike of '{origin}' brings to '{name}'"
-            made = to_synapses(scaled, weight_dtype(kind), what)
+            made = (
+                to_windows(linear, weight_dtype(kind))
+                if spiking == MaxPool.name
+                else to_synapses(
+                    linear if kind.kind == "f" else compose(linear, scaling(scale)),
+                    weight_dtype(kind),
+                    f"what a spike of '{origin}' brings to '{name}'",
+                )
+            )
             projections.append(Projection(ranks[origin], rank, *made, total_delay(own, delay)))
     macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
     analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
@@ -91,6 +97,7 @@ def compile_graph(
         sum(macs[name] for name in analog_nodes),
         np.concatenate(scales),
     )
+    _expect_counts(network)
     try:
         network.check()
     except ValueError as error:
@@ -109,10 +116,23 @@ def expect_converted(graph: Graph) -> None:
             )
 
 
+def _expect_counts(network: Network) -> None:
+    """Raise SimulationError where a max pool follows neurons that take no count back."""
+    for projection in network.projections:
+        source, target = (network.populations[r] for r in (projection.source, projection.target))
+        if target.neuron == MaxPool.name and not model_of(source).takes_back:
+            raise SimulationError(
+                f"node '{target.name}' is a max pool of '{source.name}', whose neurons are "
+                f"'{source.neuron}'; it follows the net counts of 'signed_if' alone: convert with "
+                "the recipe 'exact', or replace it by an average pool "
+                "(--set replace-unsupported.max_pool=average)"
+            )
+
+
 def _populations(
     graph: Graph, source: str, target: str, readout: Readout, spiking_input: bool
 ) -> dict[str, Spiking | str]:
-    """Return the populations in rank order: annotation, or "input" or "readout"."""
+    """Return the populations in rank order: annotation, or "input", "max_pool" or "readout"."""
     found: dict[str, Spiking | str] = {}
     if spiking_input:
         found[source] = "input"
@@ -121,20 +141,35 @@ def _populations(
             continue
         if node.spiking is not None:
             found[node.name] = node.spiking
+        elif node.op.to_windows(*graph.in_shapes(node.name)) is not None:
+            found[node.name] = MaxPool.name
     spiking = graph[target].spiking
     fires = readout.kind == "spikes" and spiking is not None
     found[target] = spiking if fires and spiking is not None else "readout"
+    if graph[target].op.to_windows(*graph.in_shapes(target)) is not None:
+        raise SimulationError(
+            f"node '{target}' is a max pool and the output; expected a linear layer"
+        )
     for name, value in found.items():
-        if isinstance(value, Spiking) and value.neuron not in NEURONS:
-            raise SimulationError(f"node '{name}': {NEURONS.unknown(value.neuron)}")
+        if isinstance(value, Spiking):
+            _check_annotation(name, value)
     return found
+
+
+def _check_annotation(name: str, spiking: Spiking) -> None:
+    if spiking.neuron not in NEURONS:
+        raise SimulationError(f"node '{name}': {NEURONS.unknown(spiking.neuron)}")
+    try:
+        NEURONS.get(spiking.neuron).check(spiking)
+    except SimulationError as error:
+        raise SimulationError(f"node '{name}': {error}") from error
 
 
 def _scale(
     name: str, shape: Shape, spiking: Spiking | str, readout: Readout, dtype: np.dtype[Any]
 ) -> Floats:
     """Return each neuron's units that stand for 1, in the population's shape."""
-    if dtype.kind == "f" or spiking == "input":
+    if dtype.kind == "f" or spiking in ("input", MaxPool.name):
         return np.ones(shape)
     scale = spiking.scale if isinstance(spiking, Spiking) else readout.scale
     if scale is None:
@@ -177,6 +212,8 @@ def _population(
         current + shift,
         spiking.reset == "hard",
         _v_reset(name, spiking.v_reset, scale, dtype),
+        spiking.levels,
+        spiking.tau,
     )
 
 

@@ -33,7 +33,7 @@ class CompiledEngine:
         SimulationError
             Where the kernels cannot run the network; see `obstacle`.
         """
-        reason = obstacle(network)
+        reason = obstacle(network, options.settles)
         if reason:
             raise SimulationError(reason)
         wiring = lay_out(network)
@@ -85,7 +85,7 @@ def compiled_available() -> tuple[bool, str]:
     return not WHY_NOT, WHY_NOT
 
 
-def obstacle(network: Network) -> str:
+def obstacle(network: Network, settles: bool = False) -> str:
     """Say what keeps the kernels from running a network, and what to do; nothing where they can."""
     if WHY_NOT:
         return (
@@ -98,6 +98,8 @@ def obstacle(network: Network) -> str:
                 f"node '{population.name}': engine 'cython' has no kernel for neuron "
                 f"'{population.neuron}'; take --engine reference"
             )
+    if settles:
+        return "engine 'cython' has no kernels that settle; take --engine reference"
     if network.is_whole:
         return "engine 'cython' has no kernels for precision 'int'; take --engine reference"
     return ""

@@ -33,10 +33,23 @@ class Options:
     watch: tuple[int, ...] = ()
     stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32), compare=False)
     """Set to 1 from another thread, it makes a run end early; its result means nothing then."""
+    settle_limit: int = 0
+    """Steps that the run may go on after its input, until nothing is pending; 0: it does not."""
 
     @property
     def ticks(self) -> int:
+        """The ticks of the input."""
         return self.steps * self.ticks_per_step
+
+    @property
+    def settles(self) -> bool:
+        """Whether the run goes on until nothing is pending."""
+        return self.settle_limit > 0
+
+    @property
+    def last_tick(self) -> int:
+        """The tick beyond which the run does not go."""
+        return self.ticks + self.settle_limit * self.ticks_per_step
 
     def ramp(self, dtype: np.dtype[np.floating]) -> Reals:
         """Return k / R for k = 0..ticks, rounded once to the precision: what a ramp multiplies."""
@@ -66,7 +79,8 @@ class SampleRun:
     """
 
     predictions: NDArray[np.int64]
-    """The class that the readout says at the end of each step; -1 before the first evidence."""
+    """The class that the readout says at the end of each step, and, of a run that settles, in the
+    end; -1 before the first evidence."""
     first_evidence: int
     settled: int
     confident: int
@@ -81,7 +95,9 @@ class SampleRun:
     neurons: NDArray[np.int32]
     signs: NDArray[np.int8]
     watched: Reals
-    """(ticks, watched neurons)"""
+    """(ticks of the input, watched neurons)"""
+    quiescent: int = NEVER
+    """The tick from which nothing is pending, in a run that settles; NEVER at its limit."""
 
 
 Run = Callable[[Stimulus], SampleRun]

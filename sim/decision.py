@@ -22,7 +22,7 @@ class Decision:
     theta is 1 for a potential. The class is that of the largest y(k) - y(k_start), which needs no
     rounding where potentials are whole; ties go to the lower one. Evidence is a spike that reaches
     the output (membrane) or leaves it (spikes) after `t_start`; a readout that the analog input
-    reaches has it at once.
+    reaches has it at once. In a run that settles t stops at T, and one more prediction is the last.
     """
 
     def __init__(self, network: Network, options: Options) -> None:
@@ -34,7 +34,8 @@ class Decision:
         self._scale = network.scale[network.offsets[output.rank] :]
         self._base: NDArray[np.float64] = np.zeros(output.size)
         self._class = NEVER
-        self.predictions = np.full(options.steps, NEVER, np.int64)
+        self._ticks = options.ticks
+        self.predictions = np.full(options.steps + options.settles, NEVER, np.int64)
         self.settled = self.confident = NEVER
         self.first_evidence = first_decision(network, options)
 
@@ -51,8 +52,10 @@ class Decision:
         if self.first_evidence != NEVER and tick >= self.first_evidence:
             self._decide(tick, values - self._base)
         step, within = divmod(tick, self._ticks_per_step)
-        if not within:
-            self.predictions[step - 1] = self._class
+        if tick > self._ticks:
+            self.predictions[-1] = self._class
+        elif not within:
+            self.predictions[step - 1 :] = self._class
 
     def _decide(self, tick: int, values: NDArray[np.float64]) -> None:
         chosen = int(np.argmax(values))
@@ -60,7 +63,8 @@ class Decision:
             self._class, self.settled = chosen, tick
         if self.confident == NEVER:
             weighed = values * self._theta / self._scale
-            logits = weighed / ((tick - self._start) / self._ticks_per_step)
+            elapsed = min(tick, self._ticks) - self._start
+            logits = weighed / (elapsed / self._ticks_per_step)
             raised = np.exp(logits - logits.max())
             best = np.sort(raised / raised.sum())[::-1]
             if best[0] - (best[1] if len(best) > 1 else 0.0) >= self._confidence:

@@ -30,7 +30,7 @@ class Gathered:
         self._class_type = np.min_scalar_type(-network.populations[-1].size)
         self._predictions = np.zeros((samples, 0), self._class_type)
         self._counts = np.zeros((samples, len(network.populations)), np.int64)
-        self._scalars = np.zeros((samples, 7), np.int64)
+        self._scalars = np.zeros((samples, 8), np.int64)
         self._spikes = self._operations = 0
 
     def add(self, run: SampleRun, clipped: int) -> Progress:
@@ -44,6 +44,7 @@ class Gathered:
             run.first_evidence,
             run.settled,
             run.confident,
+            run.quiescent,
             run.synaptic_operations,
             run.events,
             run.peak_queue,
@@ -62,9 +63,8 @@ class Gathered:
         recorded: Trace | Path,
     ) -> Result:
         network, spiking = self._network, self._network.spiking
-        first, settled, confident, operations, events, peak, clipped = self._scalars.T
-        per_step = settings.ticks_per_step
-        latency = Latency(*(_in_steps(times, per_step) for times in (first, settled, confident)))
+        *times, operations, events, peak, clipped = self._scalars.T
+        latency = Latency(*(_in_steps(ticks, settings.ticks_per_step) for ticks in times))
         return Result(
             settings,
             labels,

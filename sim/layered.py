@@ -4,15 +4,17 @@ import numpy as np
 
 from thresher.sim.contract import NEVER, Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
-from thresher.sim.network import Floats, Network, Reals
+from thresher.sim.network import Floats, Network, Population, Projection, Reals, SparseSynapses
+from thresher.sim.neurons import MaxPool
 from thresher.sim.synapses import transmit
 
 
 def prepare_layered(network: Network, options: Options) -> Run:
     """Return a function that runs one sample of `network` population by population.
 
-    spikes = clip(floor((T * current + PSPs + v_init) / theta), 0, T), which is the quantised ANN.
-    A population at depth d fires the j-th of its n spikes at step d T + ceil(j T / n). There is
+    spikes = clip(floor((T * current + PSPs + v_init) / theta), 0, L), which is the quantised ANN; L
+    is T, or what a signed population says. A population at depth d fires the j-th of its n spikes
+    at step d T + ceil(j T / n); a max pool fires with the populations that it follows. There is
     one implementation, which every engine shares: it has no order of events to differ in. Sums are
     float64, or int64 where the network is whole.
     """
@@ -24,10 +26,15 @@ def prepare_layered(network: Network, options: Options) -> Run:
 
 
 def depth_of(network: Network) -> list[int]:
-    """Return each population's depth: 0 where only the analog input feeds it, else one more."""
+    """Return each population's depth: 0 where only the analog input feeds it, else one more.
+
+    A max pool is as deep as the deepest that it follows.
+    """
     depths = [0] * len(network.populations)
     for projection in sorted(network.projections, key=lambda p: p.target):
-        depths[projection.target] = max(depths[projection.target], depths[projection.source] + 1)
+        target = network.populations[projection.target]
+        depth = depths[projection.source] + (target.neuron != MaxPool.name)
+        depths[target.rank] = max(depths[target.rank], depth)
     return depths
 
 
@@ -78,6 +85,7 @@ class LayeredRun:
             neurons[order].astype(np.int32),
             signs[order].astype(np.int8),
             np.zeros((0, 0), self.network.dtype),
+            layered_steps(self.network, self.options.steps) if self.options.settles else NEVER,
         )
 
     def _fire(self, rank: int) -> tuple[Floats, Floats, Floats]:
@@ -94,15 +102,23 @@ class LayeredRun:
         self._receive(rank)
         if not population.fires:
             return np.zeros(0), np.zeros(0), np.zeros(0)
-        steps, theta = self.options.steps, population.theta.astype(self.dtype)
-        n = np.clip(self._floor(self.potentials[span], theta), 0, steps)
-        self.potentials[span] -= n * theta
+        steps, n = self.options.steps, self._count(population, span)
         self.counts[span] = n
         self.evidence |= rank == len(self.network.populations) - 1 and bool(n.any())
         neurons = np.repeat(np.arange(population.size), n.astype(np.int64))
         nth = np.arange(len(neurons)) - np.repeat(np.cumsum(n) - n, n.astype(np.int64)) + 1
         ticks = depth_of(self.network)[rank] * steps + np.ceil(nth * steps / n[neurons])
         return ticks, neurons.astype(np.float64), np.ones(len(neurons))
+
+    def _count(self, population: Population, span: slice) -> Reals:
+        """Return the spikes of each neuron, and take what they carry off the potentials."""
+        if population.neuron == MaxPool.name:
+            return self.potentials[span]
+        theta = population.theta.astype(self.dtype)
+        levels = population.levels or self.options.steps
+        n: Reals = np.clip(self._floor(self.potentials[span], theta), 0, levels)
+        self.potentials[span] -= n * theta
+        return n
 
     def _floor(self, potentials: Reals, theta: Reals) -> Reals:
         """Count how often theta goes into each potential, towards minus infinity."""
@@ -113,14 +129,21 @@ class LayeredRun:
         for projection in self.network.projections:
             if projection.target == rank:
                 sent = self.counts[self.span(projection.source)]
-                n_targets = span.stop - span.start
-                received = transmit(projection.synapses, sent, n_targets)
-                self.potentials[span] += received.astype(self.dtype)
+                self._add(projection, sent, span)
                 self.events += int(np.abs(sent).sum())
                 operations = int(np.abs(sent) @ projection.synapses.fan_out())
                 self.synaptic_operations += operations
                 readout = not self.network.populations[rank].fires
                 self.evidence |= readout and operations > 0
+
+    def _add(self, projection: Projection, sent: Floats, span: slice) -> None:
+        """Add what the sources' counts bring, or take the largest of a window."""
+        synapses, potentials = projection.synapses, self.potentials[span]
+        if isinstance(synapses, SparseSynapses) and projection.kind == "window":
+            counts = np.repeat(sent, np.diff(synapses.indptr)).astype(self.dtype)
+            np.maximum.at(potentials, synapses.indices, counts)
+        else:
+            potentials += transmit(synapses, sent, len(potentials)).astype(self.dtype)
 
     def _decision(self) -> int:
         output = self.network.populations[-1]

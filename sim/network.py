@@ -39,7 +39,8 @@ class Population:
     `neuron` names the model; "input" is a population that an encoder drives, "readout" one that
     integrates and never fires (its theta is infinite, or the largest whole number). `current` is
     bias + shift per step, float64 and not scaled; a sample's analog input is added before the sum
-    is rounded.
+    is rounded. `levels` is the largest net count of a signed model, None standing for T; `tau` the
+    time constant of a leaky one, in steps. A "max_pool" counts: its theta is 1.
     """
 
     name: str
@@ -51,6 +52,8 @@ class Population:
     current: Floats
     hard_reset: bool
     v_reset: float
+    levels: int | None = None
+    tau: float | None = None
 
     @property
     def size(self) -> int:
@@ -151,7 +154,8 @@ class Projection:
     """All synapses from one population to another; a spike arrives `delay` ticks after it left.
 
     Weights are post-synaptic potentials: the source's theta is in them. `kind` is "conv",
-    "dense", "sparse" or "identity".
+    "dense", "sparse" or "identity"; or "window", onto a max pool, whose synapses say which windows
+    a source lies in, and weigh 1.
     """
 
     source: int

@@ -10,12 +10,15 @@ from thresher.ir.graph import Graph
 from thresher.sim.contract import ENGINES, Options
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.network import Network
+from thresher.sim.neurons import model_of
 
 SCHEDULES = ("lockstep", "async", "layered")
 ARRIVALS = ("individual", "netted")
 PRECISIONS = ("float32", "float64", "int")
 TICKS_PER_STEP = 64
 MOST_TICKS = 2**30
+SETTLE_STEPS = 100
+"""Steps for each step of the input in which a run may settle, where neither says how many."""
 
 
 def whole(name: str, value: Any, least: int, unit: str = "", most: int | None = MOST_TICKS) -> int:
@@ -84,9 +87,29 @@ def timing(
     return 1, 0, "netted", delay_ticks
 
 
+def settling(graph: Graph, settle: bool, limit: int | None, steps: int, ticks_per_step: int) -> int:
+    """Return the steps that a run may take to settle after its input: 0 where it does not."""
+    if not settle:
+        if limit is None:
+            return 0
+        raise SimulationError(
+            "settle_limit has no meaning in a run that does not settle; leave it out, or add "
+            "--settle"
+        )
+    chosen = graph.settle_limit if limit is None else limit
+    if chosen is not None:
+        return whole("settle_limit", chosen, 1, "steps")
+    return max(1, min(SETTLE_STEPS * steps, MOST_TICKS // ticks_per_step - steps))
+
+
 def expect_layered(network: Network, options: Options) -> None:
     """Raise SimulationError where a run asks for something that `layered` cannot mean."""
     for population in network.spiking:
+        if model_of(population).leaks:
+            raise SimulationError(
+                f"schedule 'layered' counts what no leak takes; node '{population.name}' is of "
+                f"neuron '{population.neuron}'. Take lockstep or async"
+            )
         if population.hard_reset:
             raise SimulationError(
                 f"schedule 'layered' counts what soft reset keeps; node '{population.name}' has "

@@ -22,12 +22,14 @@ class Latency:
 
     `first_evidence`: the first spike that reached (membrane) or left (spikes) the output;
     `settled`: from here on the argmax did not change; `confident`: the softmax of the best class
-    exceeded the next one's by the confidence asked for.
+    exceeded the next one's by the confidence asked for; `quiescent`: nothing was pending any more
+    (runs that settle).
     """
 
     first_evidence: Floats
     settled: Floats
     confident: Floats
+    quiescent: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class Settings:
     engine: str
     precision: str
     seed: int
+    settle_limit: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +56,12 @@ class Result:
     """Arrays first: one row a sample; the properties aggregate them.
 
     `predictions` is (samples, steps), -1 before the first evidence, in the smallest integer that
-    holds the classes; in the layered schedule the decision stands once, (samples, 1).
-    `spike_counts` maps each spiking population, in rank order, to its spikes per sample
-    (samples,). `clipped_inputs` counts, per sample, the pixels beyond the input's threshold, which
-    a spiking encoder cannot tell from the threshold itself. In all a sample takes T bytes (twice
-    as many from 129 classes on), 8 a population, and 100.
+    holds the classes; a run that settles has one more, the decision in the end, and the layered
+    schedule only that, (samples, 1). `spike_counts` maps each spiking population, in rank order, to
+    its spikes per sample (samples,), those of both signs. `clipped_inputs` counts, per sample, the
+    pixels beyond the input's threshold, which a spiking encoder cannot tell from the threshold
+    itself. In all a sample takes T bytes (twice as many from 129 classes on), 8 a population, and
+    100.
     """
 
     settings: Settings
@@ -144,6 +148,7 @@ class Result:
             "encoder": settings.encoder,
             "readout": settings.readout,
             "t_start": settings.t_start,
+            "settle_limit": settings.settle_limit,
             "seed": settings.seed,
             "samples": n,
             "engine": settings.engine,
@@ -165,6 +170,7 @@ class Result:
             "latency_steps": _summary(self.latency.settled),
             "first_evidence_steps": _summary(self.latency.first_evidence),
             "confident_steps": _summary(self.latency.confident),
+            "quiescent_steps": _summary(self.latency.quiescent),
             "undecided": int(np.isnan(self.latency.first_evidence).sum()),
             "clipped_inputs_per_sample": float(self.clipped_inputs.mean()),
             "events": float(self.events.mean()),

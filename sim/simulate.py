@@ -23,7 +23,7 @@ from thresher.sim import options as checks
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph, expect_converted
 from thresher.sim.compiled import obstacle
-from thresher.sim.contract import ENGINES, Options, Run, SampleRun
+from thresher.sim.contract import ENGINES, NEVER, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
@@ -57,6 +57,8 @@ def simulate(
     delay: int | None = None,
     refractory: int | None = None,
     arrivals: str | None = None,
+    settle: bool = False,
+    settle_limit: int | None = None,
     readout: str | None = None,
     t_start: int | None = None,
     encoder: str = "constant",
@@ -88,6 +90,9 @@ def simulate(
         Ticks a step (async, 64); ticks that a spike travels where its projection sets none (0;
         steps in lockstep); ticks after a spike in which a neuron is barred (async,
         ticks_per_step - 1); "individual" or "netted" arrivals (async).
+    settle, settle_limit : optional
+        Let the run go on after T steps, without input, until nothing is pending; at most so many
+        steps more (by default the graph's `settle_limit`, or 100 T). `layered` always has settled.
     readout, t_start : optional
         Override the graph's readout ("membrane" or "spikes") and the step that it counts from.
     encoder : {"constant", "regular", "poisson"}
@@ -127,7 +132,8 @@ def simulate(
     ticks, rest, arriving, delay_ticks = checks.timing(
         schedule, ticks_per_step, refractory, arrivals, delay
     )
-    checks.expect_duration(n_steps, ticks)
+    limit = checks.settling(graph, settle, settle_limit, n_steps, ticks)
+    checks.expect_duration(n_steps + limit, ticks)
     checks.expect_names(encoder, engine, precision)
     seed = checks.whole("seed", seed, 0, most=None)
     offset = checks.whole("offset", offset, 0, "samples")
@@ -144,7 +150,7 @@ def simulate(
         dtype=DTYPES[precision],
     )
     if network.is_whole:
-        extent = Extent(n_steps, n_steps * ticks, rest)
+        extent = Extent(n_steps, (n_steps + limit) * ticks, rest)
         network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)
     labels = _check_labels(graph, network, x, y)
     if record is None:
@@ -162,8 +168,9 @@ def simulate(
         checks.margin(confidence),
         selection.record,
         selection.watch,
+        settle_limit=limit,
     )
-    name = _choose_engine(network, engine)
+    name = _choose_engine(network, engine, options)
     run = _prepare(network, options, name)
     stimuli = Stimuli(graph, network, ENCODERS.get(encoder), n_steps, ticks, seed)
     settings = Settings(
@@ -179,12 +186,20 @@ def simulate(
         name,
         precision,
         seed,
+        limit,
     )
 
     def run_one(item: tuple[int, NDArray[np.floating]]) -> tuple[SampleRun, int]:
         index, image = item
         stimulus, clipped = stimuli.of(image, offset + index)
-        return run(stimulus), clipped
+        sample = run(stimulus)
+        if options.settles and sample.quiescent == NEVER and not options.stop[0]:
+            raise SimulationError(
+                f"image {offset + index} has not settled {limit} steps after the {n_steps} of its "
+                "input: spikes are still pending. Take a larger --settle-limit; neurons that fire "
+                "without input never settle"
+            )
+        return sample, clipped
 
     provenance = {
         "graph": graph.name,
@@ -256,11 +271,11 @@ def _prepare(network: Network, options: Options, engine: str) -> Run:
     return ENGINES.get(engine).prepare(network, options)
 
 
-def _choose_engine(network: Network, engine: str) -> str:
+def _choose_engine(network: Network, engine: str, options: Options) -> str:
     """Return the engine's name; "auto" takes the compiled one where it can run the network."""
     if engine != "auto":
         return engine
-    return "reference" if obstacle(network) else "cython"
+    return "reference" if obstacle(network, options.settles) else "cython"
 
 
 def _check_labels(

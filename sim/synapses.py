@@ -1,5 +1,6 @@
 """From a composed linear map to the synapses of a projection, in the engines' order."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,12 @@ def to_synapses(linear: LinearMap, dtype: np.dtype[Any], what: str) -> tuple[str
         if matrix is not None:
             return "dense", _dense(matrix, dtype, what)
     return "sparse", _sparse(linear.to_sparse(), dtype, what)
+
+
+def to_windows(linear: LinearMap, dtype: np.dtype[Any]) -> tuple[str, Synapses]:
+    """Return the windows of a max pool that each source lies in, with weights of 1."""
+    synapses = _sparse(linear.to_sparse(), np.dtype(np.float64), "")
+    return "window", replace(synapses, weights=np.ones(len(synapses.indices), dtype))
 
 
 def transmit(synapses: Synapses, counts: Floats, n_targets: int) -> Floats:

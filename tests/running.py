@@ -51,6 +51,7 @@ class Setting:
     t_start: int = 0
     confidence: float = 0.9
     seed: int = 0
+    settle_limit: int = 0
 
     @property
     def ticks(self) -> int:
@@ -66,7 +67,8 @@ def network_of(graph: Graph, setting: Setting) -> Network:
         delay=setting.delay,
         dtype=DTYPES[setting.precision],
     )
-    extent = Extent(setting.steps, setting.ticks, setting.refractory)
+    ticks = setting.ticks + setting.settle_limit * setting.ticks_per_step
+    extent = Extent(setting.steps, ticks, setting.refractory)
     largest = graph.inputs[0].threshold or 1.0
     return fit_membranes(network, extent, largest) if network.is_whole else network
 
@@ -95,6 +97,7 @@ def run(
         setting.confidence,
         (True,) * len(network.populations),
         tuple(range(network.offsets[-1])) if watch else (),
+        settle_limit=setting.settle_limit,
     )
     if setting.schedule == "layered":
         return prepare_layered(network, options)(stimulus)

@@ -224,9 +224,10 @@ def graphs(
     delays: bool = False,
     resets: tuple[str, ...] = ("soft",),
     readouts: tuple[str, ...] = ("membrane", "spikes"),
+    builder_of: type[Builder] = Builder,
 ) -> Graph:
     """Draw a converted graph of 1 to 4 populations; the output may carry a threshold as well."""
-    builder = Builder(draw, exact, delays, resets)
+    builder = builder_of(draw, exact, delays, resets)
     rank = draw(st.sampled_from([3, 1, 2]))
     channels, size = st.sampled_from([2, 1, 3]), st.sampled_from([4, 5, 3, 2, 1])
     axes = {1: (st.sampled_from([4, 6, 3, 2, 1]),), 2: (channels, size), 3: (channels, size, size)}

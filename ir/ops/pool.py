@@ -127,6 +127,12 @@ class MaxPool2d(Pool):
         y: Array = reduce(np.maximum, self._windows(x[0], -np.inf))
         return y
 
+    def to_windows(self, *shapes: Shape) -> LinearMap:
+        (shape,) = shapes
+        ones = np.ones((shape[0], 1, *self.kernel))
+        geometry = (self.stride, self.padding, self.dilation, shape[0])
+        return ConvMap(shape, self.infer_shape(shape), None, identity(shape), ones, *geometry)
+
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         op = cls(kernel=(3, 2), stride=(2, 1), padding=((1, 0), (0, 1)), dilation=(1, 2))

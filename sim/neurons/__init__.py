@@ -1,7 +1,17 @@
 """Neuron models: one file each; importing this fills the registry."""
 
 from thresher.sim.neurons.integrate_and_fire import IntegrateAndFire
+from thresher.sim.neurons.max_pool import MaxPool
 from thresher.sim.neurons.model import NEURONS, Neuron, model_of
+from thresher.sim.neurons.signed_integrate_and_fire import SignedIntegrateAndFire
 from thresher.sim.neurons.time import Time
 
-__all__ = ["NEURONS", "IntegrateAndFire", "Neuron", "Time", "model_of"]
+__all__ = [
+    "NEURONS",
+    "IntegrateAndFire",
+    "MaxPool",
+    "Neuron",
+    "SignedIntegrateAndFire",
+    "Time",
+    "model_of",
+]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
+from thresher.ir.spiking import Spiking
 from thresher.registry import Registry
 from thresher.sim.contract import NEVER
 from thresher.sim.network import Ints, Population, Projection, Reals
@@ -29,9 +30,28 @@ class Neuron(ABC):
     name: ClassVar[str]
     has_kernel: ClassVar[bool] = False
     """Whether the compiled engines know the model."""
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """Which of an annotation's `levels` and `tau` the model has."""
+    leaks: ClassVar[bool] = False
+    """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
+    takes_back: ClassVar[bool] = False
+    """Whether negative spikes take counts back, so that a max pool may follow the net count."""
+    rests: ClassVar[bool] = True
+    """Whether the refractory rule holds."""
 
     def __init__(self, population: Population, current: Reals, time: Time) -> None:
         self.population, self.current, self.time = population, current, time
+
+    @classmethod
+    def check(cls, spiking: Spiking) -> None:
+        """Raise SimulationError for an annotation that the model cannot follow."""
+        for field in ("levels", "tau"):
+            if getattr(spiking, field) is not None and field not in cls.takes:
+                others = [f"'{name}'" for name in NEURONS if field in NEURONS.get(name).takes]
+                raise SimulationError(
+                    f"neuron '{cls.name}' has no {field}; leave it out, or take neuron "
+                    + " or ".join(others)
+                )
 
     @abstractmethod
     def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:

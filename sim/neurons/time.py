@@ -13,7 +13,7 @@ class Time:
 
     def __init__(self, options: Options, dtype: np.dtype[Any]) -> None:
         self.lockstep = options.schedule == "lockstep"
-        self.ticks_per_step = options.ticks_per_step
+        self.steps, self.ticks_per_step = options.steps, options.ticks_per_step
         self.end = options.ticks
         """The last tick at which a constant current flows."""
         self._ramp = None if dtype.kind == "i" else options.ramp(dtype)

@@ -7,18 +7,22 @@ from thresher.sim.network import Ints, Network
 from thresher.sim.reference.queue import ARRIVAL, RAMP, Event, EventQueue
 from thresher.sim.reference.state import State
 
+UNENDING = np.iinfo(np.int64).max
+
 
 class AsyncRun(State):
     """Run one sample event by event.
 
     Crossings under the constant current are predicted and stand in the queue, beside the arrivals;
-    an arrival moves the predictions of the neurons that it touches.
+    an arrival moves the predictions of the neurons that it touches. A run that settles goes on from
+    event to event, without the input, until the queue is empty.
     """
 
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
         super().__init__(network, options, stimulus)
         self.queue = EventQueue()
         self.seq = 0
+        self.horizon = UNENDING if options.settles else options.ticks
         sizes = [population.size for population in network.populations]
         self.allowed = [np.ones(size, np.int64) for size in sizes]
         self.crossing = [np.full(size, NEVER, np.int64) for size in sizes]
@@ -26,19 +30,30 @@ class AsyncRun(State):
             self._predict(rank, np.arange(size), 0)
 
     def run(self) -> SampleRun:
-        for tick in range(1, self.options.ticks + 1):
-            for neuron, sign in self.input_spikes(tick):
-                self._emit(0, neuron, sign, tick)
-            while self.queue and self.queue.next().tick == tick:
-                if self.options.netted:
-                    self._barrier(tick, self.queue.next().rank)
-                else:
-                    self._handle(self.queue.pop())
-            self.close_tick(tick)
+        tick = 0
+        while tick < self.options.ticks and not self.options.stop[0]:
+            tick += 1
+            self._pass(tick)
+        while self.queue and self.queue.next().tick <= self.options.last_tick:
             if self.options.stop[0]:
                 break
+            tick = self.queue.next().tick
+            self._pass(tick)
+        if self.options.settles and not self.queue:
+            self.quiescent = tick
         self.peak_queue = self.queue.peak
-        return self.result(self.options.ticks)
+        return self.result(tick)
+
+    def _pass(self, tick: int) -> None:
+        """Let all happen that is due at a tick."""
+        for neuron, sign in self.input_spikes(tick):
+            self._emit(0, neuron, sign, tick)
+        while self.queue and self.queue.next().tick == tick:
+            if self.options.netted:
+                self._barrier(tick, self.queue.next().rank)
+            else:
+                self._handle(self.queue.pop())
+        self.close_tick(tick)
 
     def _handle(self, event: Event) -> None:
         """Let a ramp cross, or one spike arrive and the neurons that it touches fire."""
@@ -74,14 +89,15 @@ class AsyncRun(State):
         fires = (signs != 0) & (self.allowed[rank][candidates] <= tick)
         fired = candidates[fires]
         self.neurons[rank].reset(fired, signs[fires], tick)
-        self.allowed[rank][fired] = tick + 1 + self.options.refractory
+        if self.neurons[rank].rests:
+            self.allowed[rank][fired] = tick + 1 + self.options.refractory
         for neuron, sign in zip(fired.tolist(), signs[fires].tolist(), strict=True):
             self._emit(rank, neuron, sign, tick)
 
     def _emit(self, rank: int, neuron: int, sign: int, tick: int) -> None:
         self.count_spike(tick, rank, neuron, sign)
         for number, projection in enumerate(self.network.projections):
-            if projection.source == rank and tick + projection.delay <= self.options.ticks:
+            if projection.source == rank and tick + projection.delay <= self.horizon:
                 arrival = tick + projection.delay
                 self.queue.add(
                     Event(arrival, projection.target, ARRIVAL, self.seq, number, neuron, sign)
@@ -95,7 +111,7 @@ class AsyncRun(State):
         crossing = self.crossing[rank]
         earliest = np.maximum(self.allowed[rank][neurons], tick + 1)
         predicted = self.neurons[rank].next_tick(neurons, earliest)
-        predicted[predicted > self.options.ticks] = NEVER
+        predicted[predicted > self.horizon] = NEVER
         for entry in np.flatnonzero(predicted != crossing[neurons]):
             neuron, old, new = int(neurons[entry]), int(crossing[neurons[entry]]), predicted[entry]
             if old != NEVER:

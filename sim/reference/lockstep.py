@@ -14,22 +14,32 @@ class LockstepRun(State):
     For step t = 1..T, for each population in rank order: sum the constant current and the
     potentials of every spike that is due in this step, and add the sum to v (which rounds as the
     ANN's sums do); fire each neuron that is to fire once. The spikes of a projection with shared
-    weights are added by the position at which they enter its kernel, then in index order.
+    weights are added by the position at which they enter its kernel, then in index order. A run
+    that settles goes on without the current until no spike is due and no neuron is to fire.
     """
 
     def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
         super().__init__(network, options, stimulus)
         # emitted[population][step] = [(neuron, sign), ...]
         self.emitted: list[dict[int, list[tuple[int, int]]]] = [{} for _ in self.neurons]
+        self.last_due = 0
 
     def run(self) -> SampleRun:
-        for step in range(1, self.options.steps + 1):
+        for step in range(1, self.options.last_tick + 1):
             for rank in range(len(self.neurons)):
                 self._advance(rank, step)
             self.close_tick(step)
+            if self.options.settles and step >= self.options.steps and not self._pending(step):
+                self.quiescent = step
+                break
             if self.options.stop[0]:
                 break
-        return self.result(self.options.steps)
+        return self.result(step)
+
+    def _pending(self, step: int) -> bool:
+        """Tell whether a spike is on its way after a step, or a neuron is still to fire."""
+        unfired = (neurons.signs(EVERY, step).any() for neurons in self.neurons)
+        return self.last_due > step or any(unfired)
 
     def _advance(self, rank: int, step: int) -> None:
         if self.network.populations[rank].neuron == "input":
@@ -38,6 +48,9 @@ class LockstepRun(State):
             self._receive(rank, step)
             spikes = self._fire(rank, step)
         self.emitted[rank][step] = spikes
+        if spikes:
+            due = [step + projection.delay for projection in self.outgoing[rank]]
+            self.last_due = max([self.last_due, *due])
         for neuron, sign in spikes:
             self.count_spike(step, rank, neuron, sign)
 

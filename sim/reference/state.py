@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from thresher.sim.contract import Options, SampleRun, Stimulus
+from thresher.sim.contract import NEVER, Options, SampleRun, Stimulus
 from thresher.sim.decision import Decision
 from thresher.sim.network import Ints, Network, Projection, Reals
 from thresher.sim.neurons import Neuron, Time, model_of
@@ -32,6 +32,7 @@ class State:
         self.output_counts = np.zeros(network.populations[-1].size)
         self.spike_counts = np.zeros(len(network.populations), np.int64)
         self.synaptic_operations = self.events = self.pending = self.peak_queue = 0
+        self.quiescent = NEVER
         self.trace: list[tuple[int, int, int, int]] = []
         self.watched: list[list[float]] = []
 
@@ -64,7 +65,7 @@ class State:
         fires = self.network.populations[-1].fires
         output = self.output_counts if fires else self.neurons[-1].potential(tick)
         self.decision.observe(tick, output)
-        if self.options.watch:
+        if self.options.watch and tick <= self.options.ticks:
             self.watched.append(list(self._potentials(tick)[list(self.options.watch)]))
 
     def _potentials(self, tick: int) -> Reals:
@@ -89,4 +90,5 @@ class State:
             columns[2].astype(np.int32),
             columns[3].astype(np.int8),
             watched.reshape(len(self.watched), len(self.options.watch)),
+            self.quiescent,
         )

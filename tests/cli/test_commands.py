@@ -50,12 +50,12 @@ def test_validate_names_activations_that_have_no_threshold(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{threshold", "{neuron: lif, threshold", "node 'relu1': unknown neuron 'lif'"),
+        ("{threshold", "{neuron: gif, threshold", "node 'relu1': unknown neuron 'gif'"),
         ("features: 3", "features: 3, delay: 2000000000", "delay 2,000,000,000 is longer than"),
         (
             "flatten: {op: flatten, from: relu1}",
             "pool: {op: max_pool2d, from: relu1, kernel: 1}\n  flatten: {op: flatten, from: pool}",
-            "node 'pool' .max_pool2d. is not linear",
+            "node 'pool' is a max pool of 'relu1', whose neurons are 'if'",
         ),
     ],
 )
@@ -206,6 +206,12 @@ def test_asynchronous_options_are_passed_on(folder: Path, thresher: Thresher) ->
     assert run.status == 0
     found = json.loads((folder / "out.json").read_text())
     assert [found[key] for key in ("ticks_per_step", "delay", "refractory")] == [8, 2, 3]
+
+
+def test_settling_is_passed_on_and_said(folder: Path, thresher: Thresher) -> None:
+    run = thresher(f"{SIMULATE} --settle --settle-limit 50 --metrics out.json")
+    assert "settled after steps" in run.out
+    assert json.loads((folder / "out.json").read_text())["settle_limit"] == 50
 
 
 def test_poisson_input_repeats_with_the_same_seed(folder: Path, thresher: Thresher) -> None:

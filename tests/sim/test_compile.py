@@ -268,8 +268,8 @@ def test_an_op_that_is_not_linear_is_named() -> None:
 
 def test_a_max_pool_is_named() -> None:
     graph = chain((1, 4, 4), ("if", *fires()), ("max", MaxPool2d(2)), ("flat", Flatten()))
-    message = r"node 'max' \(max_pool2d\) is not linear, and no population"
-    with pytest.raises(GraphError, match=message):
+    message = "node 'max' is a max pool of 'if', whose neurons are 'if'"
+    with pytest.raises(SimulationError, match=message):
         compile_graph(graph)
 
 

@@ -18,6 +18,7 @@ KEYS = """
     input_macs_per_sample latency_steps events peak_queue wall_seconds images_per_second
     thresher_version
     arrivals encoder readout t_start seed first_evidence_steps confident_steps undecided
+    settle_limit quiescent_steps
     clipped_inputs_per_sample
 """
 

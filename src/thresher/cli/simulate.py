@@ -11,7 +11,7 @@ from thresher.cli.ann import check_samples
 from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
-from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, TICKS_PER_STEP
+from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, SETTLE_STEPS, TICKS_PER_STEP
 from thresher.sim.trace_files import TRACE_FORMATS
 
 READOUTS = ("membrane", "spikes")
@@ -69,6 +69,19 @@ Arrivals = Annotated[
         metavar="|".join(ARRIVALS),
         parser=options.one_of(ARRIVALS),
         help="Compare with the threshold after each spike, or after all of a tick (async).",
+    ),
+]
+Settle = Annotated[
+    bool,
+    typer.Option("--settle", help="Go on after T steps, without input, until no spike is pending."),
+]
+SettleLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--settle-limit",
+        metavar="STEPS",
+        parser=options.whole(1),
+        help=f"Steps that settling may take; by default as the spec says, or {SETTLE_STEPS} T.",
     ),
 ]
 ReadoutKind = Annotated[
@@ -144,6 +157,8 @@ def simulate(
     delay: Delay = None,
     refractory: Refractory = None,
     arrivals: Arrivals = None,
+    settle: Settle = False,
+    settle_limit: SettleLimit = None,
     readout: ReadoutKind = None,
     t_start: StartStep = None,
     encoder: Encoder = "constant",
@@ -176,6 +191,8 @@ def simulate(
         delay=delay,
         refractory=refractory,
         arrivals=arrivals,
+        settle=settle,
+        settle_limit=settle_limit,
         readout=readout,
         t_start=t_start,
         encoder=encoder,

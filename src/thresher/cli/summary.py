@@ -20,6 +20,7 @@ def print_result(name: str, measures: Measures) -> None:
             ("MACs of the input a sample", count(measures["input_macs_per_sample"])),
             ("MACs of the ANN a sample", count(measures["dense_macs_per_sample"])),
             ("latency in steps", latency(measures)),
+            *settled(measures),
             ("time", time_taken(measures)),
         ]
     )
@@ -43,7 +44,17 @@ def conditions(measures: Measures) -> str:
 
 def latency(measures: Measures) -> str:
     """Write the time from which the decision stands: median, and that of the slowest 5 %."""
-    found = measures["latency_steps"]
+    return _median_and_slowest(measures["latency_steps"])
+
+
+def settled(measures: Measures) -> list[tuple[str, str]]:
+    """Write when nothing was pending any more, of a run that settles."""
+    if not measures["settle_limit"]:
+        return []
+    return [("settled after steps", _median_and_slowest(measures["quiescent_steps"]))]
+
+
+def _median_and_slowest(found: Measures) -> str:
     return f"{count(found['median'])} (95 % within {count(found['p95'])})"
 
 
@@ -57,6 +68,7 @@ def _print_accuracy_by_step(measures: Measures) -> None:
     accuracy = measures["accuracy_by_step"]
     if accuracy is None or len(accuracy) < 2:
         return
+    accuracy = accuracy[: measures["steps"]]  # the settled decision stands above
     steps = sorted({2**i for i in range(len(accuracy).bit_length())} | {len(accuracy)})
     shown = [step for step in steps if step <= len(accuracy)][-SHOWN_STEPS:]
     print()
