@@ -28,6 +28,7 @@ def test_slices_give_what_was_appended(tmp_path: Path, in_file: bool) -> None:
 def test_an_empty_column_has_no_rows(tmp_path: Path, in_file: bool) -> None:
     column = Column(np.dtype(np.int8), (), tmp_path if in_file else None)
     assert column[:].shape == column.shape == (0,)
+    column.close()
 
 
 def test_the_file_has_no_name(tmp_path: Path) -> None:
