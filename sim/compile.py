@@ -54,7 +54,7 @@ def compile_graph(
     readout = readout or graph.readout
     expect_converted(graph)
     target = deciding_node(graph)
-    populations = _populations(graph, source, target, readout, spiking_input)
+    populations = _populations(graph, source, target, readout, spiking_input, np.dtype(dtype))
     if readout.kind == "spikes" and graph[target].spiking is None:
         raise SimulationError(
             f"readout 'spikes' needs a threshold on the output '{target}', which has none; convert "
@@ -130,7 +130,12 @@ def _expect_counts(network: Network) -> None:
 
 
 def _populations(
-    graph: Graph, source: str, target: str, readout: Readout, spiking_input: bool
+    graph: Graph,
+    source: str,
+    target: str,
+    readout: Readout,
+    spiking_input: bool,
+    dtype: np.dtype[Any],
 ) -> dict[str, Spiking | str]:
     """Return the populations in rank order: annotation, or "input", "max_pool" or "readout"."""
     found: dict[str, Spiking | str] = {}
@@ -152,17 +157,22 @@ def _populations(
         )
     for name, value in found.items():
         if isinstance(value, Spiking):
-            _check_annotation(name, value)
+            _check_annotation(name, value, dtype)
     return found
 
 
-def _check_annotation(name: str, spiking: Spiking) -> None:
+def _check_annotation(name: str, spiking: Spiking, dtype: np.dtype[Any]) -> None:
     if spiking.neuron not in NEURONS:
         raise SimulationError(f"node '{name}': {NEURONS.unknown(spiking.neuron)}")
     try:
         NEURONS.get(spiking.neuron).check(spiking)
     except SimulationError as error:
         raise SimulationError(f"node '{name}': {error}") from error
+    if dtype.kind == "i" and NEURONS.get(spiking.neuron).leaks:
+        raise SimulationError(
+            f"node '{name}': neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
+            "does not have; take --precision float32"
+        )
 
 
 def _scale(
@@ -213,7 +223,7 @@ def _population(
         spiking.reset == "hard",
         _v_reset(name, spiking.v_reset, scale, dtype),
         spiking.levels,
-        spiking.tau,
+        np.inf if spiking.tau is None else spiking.tau,
     )
 
 

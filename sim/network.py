@@ -40,7 +40,7 @@ class Population:
     integrates and never fires (its theta is infinite, or the largest whole number). `current` is
     bias + shift per step, float64 and not scaled; a sample's analog input is added before the sum
     is rounded. `levels` is the largest net count of a signed model, None standing for T; `tau` the
-    time constant of a leaky one, in steps. A "max_pool" counts: its theta is 1.
+    time constant of the leak, in steps. A "max_pool" counts: its theta is 1.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Population:
     hard_reset: bool
     v_reset: float
     levels: int | None = None
-    tau: float | None = None
+    tau: float = np.inf
 
     @property
     def size(self) -> int:

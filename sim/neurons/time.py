@@ -7,6 +7,9 @@ import numpy as np
 from thresher.sim.contract import Options
 from thresher.sim.network import Ints, Reals
 
+VANISHES = 750
+"""exp(-VANISHES) is 0 in float64."""
+
 
 class Time:
     """The ticks of a run; the input ends with step T, the run later where it settles."""
@@ -16,6 +19,7 @@ class Time:
         self.steps, self.ticks_per_step = options.steps, options.ticks_per_step
         self.end = options.ticks
         """The last tick at which a constant current flows."""
+        self.last = options.last_tick
         self._ramp = None if dtype.kind == "i" else options.ramp(dtype)
 
     def charge(self, current: Reals, tick: int | Ints) -> Reals:
@@ -29,6 +33,14 @@ class Time:
             return whole.astype(current.dtype)
         ramped: Reals = current * self._ramp[flowed]
         return ramped
+
+    def decay(self, tau: float, dtype: np.dtype[Any]) -> Reals:
+        """Return exp(-n / (R * tau)) for n = 0, 1, ..., rounded once, up to the run's end or 0."""
+        vanishes = np.ceil(VANISHES * tau * self.ticks_per_step)
+        n = np.arange(int(min(vanishes, self.last)) + 1)
+        decay = np.exp(-n / (self.ticks_per_step * tau)).astype(dtype)
+        falling: Reals = np.minimum.accumulate(decay)
+        return falling
 
     def step_of(self, current: Reals, step: int) -> Reals:
         """Return a copy of what constant currents bring in one step (lockstep)."""

@@ -1,6 +1,5 @@
 """What every registered neuron model must keep: its name, its reset rule, its refusals."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,8 +18,8 @@ needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_
 
 
 def with_neuron(name: str) -> Graph:
-    graph = neurons([0.75, 0.5, -1.0, 0.0], [[1, 1, 1, 1]], v_init=0.25)
-    return graph.replace("if", spiking=replace(graph["if"].spiking, neuron=name))
+    tau = 8.0 if name in NEURONS and "tau" in NEURONS.get(name).takes else None
+    return neurons([0.75, 0.5, -1.0, 0.0], [[1, 1, 1, 1]], v_init=0.25, neuron=name, tau=tau)
 
 
 def population(hard_reset: bool, v_init: list[float]) -> Population:

@@ -46,7 +46,10 @@ def simulated(graph: Graph | None = None, **options: object) -> object:
         ({"encoder": "constants"}, "unknown encoder 'constants': did you mean 'constant'"),
         ({"engine": "cythonic"}, "unknown engine 'cythonic': did you mean 'cython'"),
         ({"precision": "int8"}, "precision is 'int8'; expected one of float32, float64, int"),
-        ({"precision": "int"}, "has no scale for precision 'int': convert with the pass 'quantize'"),
+        (
+            {"precision": "int"},
+            "has no scale for precision 'int': convert with the pass 'quantize'",
+        ),
         ({"readout": "voltage"}, "readout is 'voltage'; expected one of membrane, spikes"),
         ({"readout": "spikes"}, "readout 'spikes' needs a threshold on the output 'out'"),
         ({"t_start": -1}, "t_start is -1; expected a whole number of steps, at least 0"),
