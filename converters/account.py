@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
-from thresher.ir.spiking import Value
+from thresher.ir.spiking import SIGNED, Value
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def _row(
     if now.spiking is not None:
         became = _population(now.spiking) + (", the readout" if is_readout else "")
         return Account(node.name, became, "; ".join(said or [now.op.kind]))
+    if _is_pool(converted, now) and any(_is_signed(other) for other in converted):
+        return Account(node.name, "population (max_pool)", "follows the largest net count")
     if now.op.is_linear():
         reached = targets[node.name]
         became = f"synapses to {_listed(reached)}" if reached else "unused"
@@ -94,6 +96,7 @@ def _population(spiking: Spiking) -> str:
         value = getattr(spiking, name)
         if value != 0:
             parts.append(f"{name} {describe(value)}")
+    parts += [] if spiking.levels is None else [f"levels {spiking.levels}"]
     return f"population ({', '.join([*parts, f'{spiking.reset} reset'])})"
 
 
@@ -104,9 +107,19 @@ def _targets(graph: Graph) -> dict[str, tuple[str, ...]]:
     for name in reversed(graph.order):
         found: set[str] = {"the readout"} if name in graph.outputs else set()
         for reader in graph.consumers(name):
-            found |= reached[reader] if graph[reader].spiking is None else {reader}
+            stands = graph[reader].spiking is not None or _is_pool(graph, graph[reader])
+            found |= {reader} if stands else reached[reader]
         reached[name] = found
     return {name: tuple(sorted(found, key=position.__getitem__)) for name, found in reached.items()}
+
+
+def _is_pool(graph: Graph, node: Node) -> bool:
+    """Tell whether a population may stand for a node that is no activation."""
+    return node.op.to_windows(*graph.in_shapes(node.name)) is not None
+
+
+def _is_signed(node: Node) -> bool:
+    return node.spiking is not None and node.spiking.neuron == SIGNED
 
 
 def _listed(names: Sequence[str]) -> str:

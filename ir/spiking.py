@@ -23,6 +23,9 @@ from thresher.ir.tensor import Tensor
 Shape = tuple[int, ...]
 Value = float | Tensor
 
+SIGNED = "signed_if"
+"""The neuron that takes spikes back; a max pool follows the net counts of no other."""
+
 
 @dataclass(frozen=True)
 class Spiking:

@@ -319,14 +319,18 @@ def _n_threads(threads: int | None) -> int:
 
 
 def _warn_other_steps(graph: Graph, steps: int) -> None:
-    """Warn where a shift was made for another number of steps than are run."""
+    """Warn where a shift, or levels, were made for another number of steps than are run."""
     converted = graph.meta.get("steps")
-    shifted = any(
-        node.spiking is not None
-        and (isinstance(node.spiking.shift, Tensor) or node.spiking.shift != 0)
-        for node in graph.nodes
-    )
-    if shifted and converted is not None and converted != steps:
+    if converted is None or converted == steps:
+        return
+    annotations = [node.spiking for node in graph.nodes if node.spiking is not None]
+    if any(spiking.levels is not None for spiking in annotations):
+        warnings.warn(
+            f"the thresholds of neurons with levels were made for {converted} steps and {steps} "
+            f"are run: counts stand for other activations; convert with --steps {steps}",
+            stacklevel=3,
+        )
+    if any(isinstance(s.shift, Tensor) or s.shift != 0 for s in annotations):
         warnings.warn(
             f"the graph's shift was made for {converted} steps and {steps} are run: the shift "
             "theta / (2 T) no longer fits; convert with --steps "

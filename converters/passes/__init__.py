@@ -9,6 +9,7 @@ from thresher.converters.passes.replace_unsupported import ReplaceUnsupported
 from thresher.converters.passes.shift import Shift
 from thresher.converters.passes.soft_reset import SoftReset
 from thresher.converters.passes.strip_dropout import StripDropout
+from thresher.converters.passes.use_signed_neurons import UseSignedNeurons
 
 __all__ = [
     "BalanceThresholds",
@@ -20,4 +21,5 @@ __all__ = [
     "Shift",
     "SoftReset",
     "StripDropout",
+    "UseSignedNeurons",
 ]

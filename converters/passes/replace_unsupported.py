@@ -18,7 +18,8 @@ class ReplaceUnsupported(Pass):
     Parameters
     ----------
     max_pool : str
-        Whether to refuse a max pool or to replace it by an average pool (retrain then).
+        Whether to refuse a max pool, to replace it by an average pool (retrain then), or to keep
+        it, for 'use-signed-neurons'.
     leaky_relu : str
         Whether to refuse a leaky ReLU or to replace it by a ReLU.
     softmax : str
@@ -28,7 +29,7 @@ class ReplaceUnsupported(Pass):
 
     name: ClassVar[str] = "replace-unsupported"
     preserves: ClassVar[str] = "shape"
-    max_pool: str = ruled(ChoiceRule(("refuse", "average")), "refuse")
+    max_pool: str = ruled(ChoiceRule(("refuse", "average", "keep")), "refuse")
     leaky_relu: str = ruled(ChoiceRule(("refuse", "relu")), "refuse")
     softmax: str = ruled(ChoiceRule(("refuse", "remove")), "refuse")
 
@@ -38,12 +39,15 @@ class ReplaceUnsupported(Pass):
         if objections:
             raise PassError("nothing that spikes stands for " + "; ".join(objections))
         for node in context.walk(graph):
-            graph = _replaced(graph, node, context)
+            if not (isinstance(node.op, MaxPool2d) and self.max_pool == "keep"):
+                graph = _replaced(graph, node, context)
         return graph
 
     def _objection(self, graph: Graph, node: Node) -> str:
         """Say why a node cannot stay and what to do; nothing where it can stay or be replaced."""
         named = f"node '{node.name}' ({node.op.kind})"
+        if isinstance(node.op, MaxPool2d) and self.max_pool == "keep":
+            return ""
         if isinstance(node.op, MaxPool2d) and node.op.dilation != (1, 1):
             return f"{named}: no average pool is dilated; retrain with another pool"
         if isinstance(node.op, MaxPool2d):
@@ -51,7 +55,7 @@ class ReplaceUnsupported(Pass):
                 named,
                 "max_pool",
                 "the maximum of firing rates is not what the maximum of spikes gives; retrain with "
-                "avg_pool2d",
+                "avg_pool2d, take the recipe 'exact'",
                 "average",
             )
         if isinstance(node.op, LeakyRelu):

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from thresher.errors import SimulationError
-from thresher.ir.spiking import Spiking
+from thresher.ir.spiking import SIGNED, Spiking
 from thresher.sim.network import Ints, Population, Reals
 from thresher.sim.neurons.integrate_and_fire import Integrator
 from thresher.sim.neurons.model import NEURONS, Bools, Chosen, Signs
@@ -25,7 +25,7 @@ class SignedIntegrateAndFire(Integrator):
     ST-BIF of You et al. 2024 (SpikeZIP-TF).
     """
 
-    name: ClassVar[str] = "signed_if"
+    name: ClassVar[str] = SIGNED
     takes: ClassVar[frozenset[str]] = frozenset({"levels"})
     takes_back: ClassVar[bool] = True
 

@@ -121,10 +121,14 @@ def test_convert_accounts_for_every_node_and_writes_the_snn(
     assert (folder / "out.snn.safetensors").exists()
 
 
-def test_convert_says_a_command_that_works_next(folder: Path, thresher: Thresher) -> None:
-    run = thresher("convert tiny.yaml --data data.npz --steps 4 -o out.yaml")
+@pytest.mark.parametrize(("recipe", "settles"), [("default", False), ("exact", True)])
+def test_convert_says_a_command_that_works_next(
+    folder: Path, thresher: Thresher, recipe: str, settles: bool
+) -> None:
+    run = thresher(f"convert tiny.yaml --recipe {recipe} --data data.npz --steps 4 -o out.yaml")
     (line,) = [line for line in run.out.splitlines() if line.startswith("next: thresher ")]
     command = line.removeprefix("next: thresher ")
+    assert ("--settle" in command) == settles
     assert thresher(command).status == 0
 
 

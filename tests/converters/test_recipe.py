@@ -56,7 +56,7 @@ def test_every_recipe_says_its_name_and_source_and_cleans_up_first(name: str) ->
 
     assert recipe.name == name
     assert recipe.source
-    assert recipe.passes[:3] == CANONICAL
+    assert [type(step) for step in recipe.passes[:3]] == [type(step) for step in CANONICAL]
 
 
 def test_a_file_may_name_passes_with_and_without_fields(tmp_path: Path) -> None:

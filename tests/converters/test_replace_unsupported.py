@@ -41,8 +41,8 @@ def test_an_activation_that_can_spike_stays(op: Op) -> None:
 def test_a_max_pool_is_refused_with_what_to_do() -> None:
     with pytest.raises(
         PassError,
-        match=r"node 'pool' \(max_pool2d\): .*retrain with avg_pool2d, or set "
-        r"replace-unsupported\.max_pool to 'average'",
+        match=r"node 'pool' \(max_pool2d\): .*retrain with avg_pool2d, take the recipe 'exact', or "
+        r"set replace-unsupported\.max_pool to 'average'",
     ):
         apply(pooled())
 

@@ -142,6 +142,12 @@ def test_a_shift_made_for_other_steps_is_warned_of() -> None:
         simulate(graph, NOTHING, steps=8)
 
 
+def test_levels_made_for_other_steps_are_warned_of() -> None:
+    graph = neurons([1.0], [[1.0]], neuron="signed_if", levels=4)
+    with pytest.warns(UserWarning, match="neurons with levels were made for 4 steps and 8 are run"):
+        simulate(replace(graph, meta={"steps": 4}), NOTHING, steps=8)
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_shift_made_for_these_steps_is_not_warned_of() -> None:
     simulate(replace(neurons([1.0], [[1.0]], shift=0.125), meta={"steps": 4}), NOTHING, steps=4)

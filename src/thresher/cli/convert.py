@@ -11,6 +11,7 @@ from thresher import converters, datasets, ir
 from thresher.cli import options
 from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
+from thresher.ir.spiking import SIGNED
 
 Recipe = Annotated[
     str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe's name, or its file.")
@@ -69,6 +70,8 @@ def convert(
     print(f"wrote {output}{beside}")
     given = "D" if data is None else shlex.quote(data)
     chosen = "" if steps is None else f" --steps {steps}"
+    if any(node.spiking is not None and node.spiking.neuron == SIGNED for node in snn.nodes):
+        chosen += " --settle"
     print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")
 
 
