@@ -11,6 +11,11 @@ HERE = Path(__file__).parent
 KERNELS = ("wiring", "async_engine", "lockstep_engine")
 HEADERS = ("precisions", "cells", "cells_of", "layers", "layers_of")
 DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
+GUARDS = [  # an overflow of a whole-number membrane ends the process
+    "-DTHRESHER_DEBUG",
+    "-fsanitize=signed-integer-overflow",
+    "-fsanitize-undefined-trap-on-error",
+]
 REQUIRED = os.environ.get("THRESHER_REQUIRE_COMPILED") == "1"
 
 for folder in ("ir", "sim", "converters", "cython_ext"):
@@ -32,7 +37,7 @@ def kernels() -> list[Extension]:
             [f"src/thresher/cython_ext/{name}.pyx"],
             include_dirs=["src/thresher/cython_ext"],
             depends=[f"src/thresher/cython_ext/{name}.h" for name in HEADERS],
-            extra_compile_args=["-O3", "-g0", "-ffp-contract=off"],
+            extra_compile_args=["-O3", "-g0", "-ffp-contract=off", *(GUARDS if DEBUG else [])],
         )
         for name in KERNELS
     ]

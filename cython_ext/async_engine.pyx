@@ -7,20 +7,21 @@ comparison with the limit. When one is reached, or the date comes, the block is 
 and gets a new date and limits. A near date leaves the limits high: after an arrival it is `pace`
 ticks off, and each look that no arrival came before doubles that, so that a quiet block costs next
 to nothing. Dates and limits are lower bounds, so a look may find nothing; what fires is always
-decided by v(k) = u + current * (k / R) >= theta itself. A neuron that only its constant current
-drives is a block of its own, whose date is exact.
+decided by v(k) = u + current * (k / R) >= theta itself. A population that only its constant
+currents drive has no blocks: its spikes are made ahead.
 """
 
 import numpy as np
 
 from libc.string cimport memset
 
-from thresher.cython_ext.async_run cimport Run, allocate, release
+from thresher.cython_ext.async_run cimport Run, allocate, is_self_driven, open_trains, release
 from thresher.cython_ext.calendar cimport Bucket, Calendar, push, schedule, sort_blocks, take_out
 from thresher.cython_ext.cells cimport OVER, REACHED, SLACK
 from thresher.cython_ext.dates cimport crossing
 from thresher.cython_ext.measures cimport decide, margin, record, saw_evidence, undecided
 from thresher.cython_ext.outlook cimport UNTOLD, quiet_ticks
+from thresher.cython_ext.trains cimport Train, advance
 from thresher.cython_ext.types cimport (
     SPARSE, Projection, int8_t, int32_t, int64_t, lowest_bit, uint8_t, uint64_t,
 )
@@ -62,6 +63,8 @@ def run_async(
         with nogil:
             allocate(wiring, &run)
             if not run.failed:
+                open_trains(wiring, &run, watch.shape[0] > 0)
+            if not run.failed:
                 simulate(
                     wiring, &run, &stop[0], input_ticks, input_neurons, input_signs,
                     &predictions_view[0], potentials_at, watch, watched_at,
@@ -87,6 +90,8 @@ cdef void simulate(
     start(wiring, run)
     for tick in range(1, run.last + 1):
         run.tick = tick
+        if tick > run.window_last:
+            make_trains(wiring, run)
         while entry < n_input and input_ticks[entry] == tick:
             emit(wiring, run, 0, input_neurons[entry], input_signs[entry])
             entry += 1
@@ -113,12 +118,10 @@ cdef void start(Wiring wiring, Run* run) noexcept nogil:
     """Set every neuron to its initial potential, and every block due at the first tick."""
     cdef int64_t block, first, end, i, output = wiring.offsets[wiring.n_populations - 1]
     cdef int p
-    run.on.begin(&run.cells, wiring.n_neurons)
     for i in range(run.output.n):
-        run.output.weight[i] = wiring.theta_of(output + i)
         run.output.rise[i] = run.on.rise(&run.cells, output + i)
     for p in range(wiring.n_populations):
-        if not wiring.fires[p] or wiring.driven[p]:
+        if not wiring.fires[p] or wiring.driven[p] or is_self_driven(wiring, p):
             continue
         for block in range(run.first_block[p], run.first_block[p + 1]):
             first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
@@ -128,6 +131,27 @@ cdef void start(Wiring wiring, Run* run) noexcept nogil:
             )
             run.paces[block] = <int32_t>run.pace
             schedule(&run.calendar, <int32_t>block, p, 0, 1)
+
+
+cdef void make_trains(Wiring wiring, Run* run) noexcept nogil:
+    """Make the spikes of the next window of ticks, and note at which ticks there are some."""
+    cdef int64_t ticks = min(run.window, run.last + 1 - run.tick), k
+    cdef Train* train
+    cdef int p
+    run.window_first, run.window_last = run.tick, run.tick + ticks - 1
+    for p in range(wiring.n_populations):
+        train = &run.trains[p]
+        if train.due == NULL:
+            continue
+        advance(
+            train, run.on, &run.cells, run.tick, ticks, run.refractory, wiring.hard[p],
+            wiring.v_reset[p],
+        )
+        for k in range(ticks):
+            if train.begin[k + 1] > train.begin[k]:
+                run.calendar.waiting[(run.tick + k) & run.calendar.mask] |= (
+                    <uint64_t>1 << (p & 63)
+                )
 
 
 cdef void handle(Wiring wiring, Run* run) noexcept nogil:
@@ -140,7 +164,9 @@ cdef void handle(Wiring wiring, Run* run) noexcept nogil:
         if not ((waiting[0] | run.arriving[slot]) >> (p & 63)) & 1:
             continue
         bucket = &run.buckets[slot * wiring.n_populations + p]
-        if run.netted:
+        if run.trains[p].due != NULL:
+            fire_train(wiring, run, p)
+        elif run.netted:
             barrier(wiring, run, bucket, p)
         else:
             look_at_due(wiring, run, p)
@@ -150,6 +176,15 @@ cdef void handle(Wiring wiring, Run* run) noexcept nogil:
         bucket.n = 0
     waiting[0] = 0
     run.arriving[slot] = 0
+
+
+cdef void fire_train(Wiring wiring, Run* run, int p) noexcept nogil:
+    """Emit the spikes that were made for this tick."""
+    cdef Train* train = &run.trains[p]
+    cdef int64_t k = run.tick - run.window_first, i
+    for i in range(train.begin[k], train.begin[k + 1]):
+        run.events += 1
+        emit(wiring, run, p, train.spike[i], 1)
 
 
 cdef void look_at_due(Wiring wiring, Run* run, int p) noexcept nogil:
@@ -201,9 +236,6 @@ cdef void look(Wiring wiring, Run* run, int32_t block, int p) noexcept nogil:
     cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1]), due
     cdef int state
     run.events += 1
-    if wiring.in_first[p] == wiring.in_first[p + 1]:
-        look_at_one(wiring, run, block, first, p)
-        return
     run.paces[block] = <int32_t>min(2 * <int64_t>run.paces[block], run.last)
     if run.netted:
         fire(wiring, run, first, end, p)
@@ -215,16 +247,6 @@ cdef void look(Wiring wiring, Run* run, int32_t block, int p) noexcept nogil:
         plan(wiring, run, block, first, end, p)
     else:
         plan_by(run, block, first, end, p, due, state)
-
-
-cdef void look_at_one(Wiring wiring, Run* run, int32_t block, int64_t i, int p) noexcept nogil:
-    """Look at a neuron that is a block of its own; its next date is exact."""
-    cdef int64_t next_ = run.on.step(
-        &run.cells, i, run.tick, run.refractory, wiring.hard[p], wiring.v_reset[p]
-    )
-    if next_ & 1:
-        emit(wiring, run, p, <int32_t>(i - wiring.offsets[p]), 1)
-    date(run, block, p, next_ >> 1)
 
 
 cdef int64_t fire(Wiring wiring, Run* run, int64_t first, int64_t end, int p) noexcept nogil:
@@ -407,16 +429,14 @@ cdef void observe(Wiring wiring, Run* run) noexcept nogil:
             base[i] = value[i]
     for i in range(run.output.n):
         value[i] -= base[i]
-    decide(
-        &run.decision, run.tick, value, run.output.weight if fires else NULL, run.output.n
-    )
+    decide(&run.decision, run.tick, value, wiring.weight, wiring.scale, run.output.n)
     if not fires:
         quiet = quiet_ticks(
-            &run.decision, run.tick, value, base, run.output.rise,
+            &run.decision, run.tick, value, base, run.output.rise, wiring.scale[0],
             <double>run.last / run.decision.ticks_per_step, wiring.grain, run.output.n,
         )
     elif run.decision.confident < 0 and run.decision.first_evidence >= 0 and margin(
-        &run.decision, run.tick, value, run.output.weight, run.output.n
+        &run.decision, run.tick, value, wiring.weight, wiring.scale, run.output.n
     ) >= 0:
         quiet = 0
     else:

@@ -41,8 +41,9 @@ typedef struct {
     int (*survey)(const Cells *, int64_t first, int64_t end, int64_t tick, int64_t due);
     double (*nearest)(const Cells *, int64_t first, int64_t end, int64_t tick);
     int64_t (*first_over)(const Cells *, int64_t i, int64_t low, int64_t high);
-    int64_t (*step)(const Cells *, int64_t i, int64_t tick, int64_t refractory, int hard,
-                    double v_reset);
+    void (*await)(const Cells *, int64_t first, int64_t end, int32_t *due);
+    int64_t (*train)(const Cells *, int64_t first, int64_t end, int64_t to, int64_t refractory,
+                     int hard, double v_reset, int32_t *due, int32_t *when, int32_t *who);
     double (*value)(const Cells *, int64_t i, int64_t tick);
     double (*rise)(const Cells *, int64_t i);
     void (*store)(const Cells *, int64_t i, int64_t tick, void *out, int64_t at);
@@ -84,8 +85,8 @@ enum { OVER = 1, REACHED = 2 };
 
 #define ARITHMETIC_OF(name)                                                                       \
     { begin_##name, slowest_##name, arrive_##name, add_##name, reached_##name, over_##name,       \
-      reset_##name, survey_##name, nearest_##name, first_over_##name, step_##name, value_##name,  \
-      rise_##name, store_##name }
+      reset_##name, survey_##name, nearest_##name, first_over_##name, await_##name, train_##name, \
+      value_##name, rise_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Arithmetic ARITHMETIC[] = {

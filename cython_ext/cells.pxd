@@ -36,7 +36,10 @@ cdef extern from "cells.h" nogil:
         int (*survey)(const Cells*, int64_t, int64_t, int64_t, int64_t) noexcept nogil
         double (*nearest)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
         int64_t (*first_over)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
-        int64_t (*step)(const Cells*, int64_t, int64_t, int64_t, int, double) noexcept nogil
+        void (*await_ "await")(const Cells*, int64_t, int64_t, int32_t*) noexcept nogil
+        int64_t (*train)(
+            const Cells*, int64_t, int64_t, int64_t, int64_t, int, double, int32_t*, int32_t*,
+            int32_t*) noexcept nogil
         double (*value)(const Cells*, int64_t, int64_t) noexcept nogil
         double (*rise)(const Cells*, int64_t) noexcept nogil
         void (*store)(const Cells*, int64_t, int64_t, void*, int64_t) noexcept nogil

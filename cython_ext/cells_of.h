@@ -216,17 +216,27 @@ static inline int64_t OF(next_of_ramp)(const Cells *c, int64_t i, int64_t earlie
     return guess;
 }
 
-/* Fire neuron i, which only its ramp drives, where it is at or over theta and not refractory.
-   Return 2 * the tick from which to look again, + 1 where it fired. */
-static int64_t OF(step)(
-    const Cells *c, int64_t i, int64_t tick, int64_t refractory, int hard, double v_reset)
+/* Note the first spikes of neurons first..end, which only their ramps drive. */
+static void OF(await)(const Cells *c, int64_t first, int64_t end, int32_t *due)
 {
-    int fires = c->allowed[i] <= tick
-                && OF(potential)(c, i, OF(moment)(c->ramp, tick, c->ticks_per_step))
-                   >= ((const real *)c->theta)[i];
-    if (fires)
-        OF(reset)(c, i, hard, v_reset, tick, refractory);
-    return 2 * OF(next_of_ramp)(c, i, c->allowed[i] > tick ? c->allowed[i] : tick + 1) + fires;
+    for (int64_t i = first; i < end; i++)
+        due[i - first] = (int32_t)OF(next_of_ramp)(c, i, 1);
+}
+
+/* Fire them up to the tick `to`; list who fired, and when, neuron by neuron. Return how many. */
+static int64_t OF(train)(
+    const Cells *c, int64_t first, int64_t end, int64_t to, int64_t refractory, int hard,
+    double v_reset, int32_t *due, int32_t *when, int32_t *who)
+{
+    int64_t n = 0;
+    for (int64_t i = first; i < end; i++)
+        while (due[i - first] <= to) {
+            when[n] = due[i - first];
+            who[n++] = (int32_t)(i - first);
+            OF(reset)(c, i, hard, v_reset, due[i - first], refractory);
+            due[i - first] = (int32_t)OF(next_of_ramp)(c, i, c->allowed[i]);
+        }
+    return n;
 }
 
 static double OF(value)(const Cells *c, int64_t i, int64_t tick)

@@ -94,6 +94,10 @@ typedef struct {
         for (int j = 0; j < (width); j++)                                                         \
             ((vector *)(target + at))[j] = sum[j];                                                \
     }
+#ifdef THRESHER_DEBUG /* vectors are not guarded against overflow: one target at a time */
+#undef GATHER_CHUNK
+#define GATHER_CHUNK(vector, width)
+#endif
 #define PER(vector) ((int64_t)(sizeof(vector) / sizeof(real)))
 #define READ(vector, p) PASTE(READ, vector)(p)
 

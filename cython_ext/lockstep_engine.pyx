@@ -28,7 +28,7 @@ cdef struct Run:
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
     int32_t* channel          # entering spike -> its channel
     uint8_t* negative         # entering spike -> whether its sign is negative
-    double* values            # three per class: value, value at t_start, weight of a spike
+    double* values            # two per class: value, value at t_start
     int64_t operations
     int64_t events
     int64_t peak
@@ -66,7 +66,7 @@ def run_lockstep(
     run.v, run.current = <void*>address(potentials), address(current)
     run.on = &LAYERS[wiring.precision]
     run.emitted = <Bucket*>calloc(run.slots * wiring.n_populations, sizeof(Bucket))
-    run.values = <double*>calloc(3 * n_output, sizeof(double))
+    run.values = <double*>calloc(2 * n_output, sizeof(double))
     run.input = malloc(wiring.largest * wiring.width)
     run.fired = <uint8_t*>calloc(wiring.largest + 8, 1)
     run.begin = <int32_t*>calloc(wiring.most_positions + 2, sizeof(int32_t))
@@ -268,11 +268,7 @@ cdef void observe(Wiring wiring, Run* run) noexcept nogil:
     cdef int64_t offset = wiring.offsets[output], i
     cdef int n = <int>(wiring.n_neurons - offset)
     cdef double* base = run.values + n
-    cdef double* weight = run.values + 2 * n
-    if wiring.fires[output]:
-        for i in range(n):
-            weight[i] = wiring.theta_of(offset + i)
-    else:
+    if not wiring.fires[output]:
         for i in range(n):
             run.values[i] = run.on.value(run.v, offset + i)
     if run.step == run.decision.start:
@@ -280,8 +276,6 @@ cdef void observe(Wiring wiring, Run* run) noexcept nogil:
             base[i] = run.values[i]
     for i in range(n):
         run.values[i] -= base[i]
-    decide(
-        &run.decision, run.step, run.values, weight if wiring.fires[output] else NULL, n
-    )
+    decide(&run.decision, run.step, run.values, wiring.weight, wiring.scale, n)
     for i in range(n):
         run.values[i] += base[i]

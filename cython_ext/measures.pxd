@@ -57,11 +57,12 @@ cdef inline Decision undecided(
 
 
 cdef inline void decide(
-    Decision* decision, int64_t tick, const double* values, const double* weight, int n
+    Decision* decision, int64_t tick, const double* values, const double* weight,
+    const double* scale, int n
 ) noexcept nogil:
     """Take the output's values, counted from `start`, after everything at a tick.
 
-    `weight` (NULL: 1) turns spike counts into logits. Ties go to the lower class.
+    values * weight / scale are logits times the time passed. Ties go to the lower class.
     """
     cdef int i, best = 0
     if decision.first_evidence < 0 or tick < decision.first_evidence:
@@ -72,19 +73,22 @@ cdef inline void decide(
     if best != decision.chosen:
         decision.chosen = best
         decision.settled = tick
-    if decision.confident < 0 and margin(decision, tick, values, weight, n) >= decision.confidence:
+    if decision.confident < 0 and (
+        margin(decision, tick, values, weight, scale, n) >= decision.confidence
+    ):
         decision.confident = tick
 
 
 cdef inline double margin(
-    Decision* decision, int64_t tick, const double* values, const double* weight, int n
+    Decision* decision, int64_t tick, const double* values, const double* weight,
+    const double* scale, int n
 ) noexcept nogil:
     """Return the softmax of the best class less that of the next; -1 where it cannot suffice."""
     cdef double time = <double>(tick - decision.start) / decision.ticks_per_step
     cdef double top = -1e308, next_ = -1e308, total = 0.0, second = 0.0, raised
     cdef int i, best = 0
     for i in range(n):
-        raised = values[i] * (weight[i] if weight != NULL else 1.0) / time
+        raised = values[i] * weight[i] / scale[i] / time
         if raised > top:
             next_ = top
             top = raised
@@ -94,7 +98,7 @@ cdef inline double margin(
     if top - next_ < decision.decisive:
         return -1.0
     for i in range(n):
-        raised = exp(values[i] * (weight[i] if weight != NULL else 1.0) / time - top)
+        raised = exp(values[i] * weight[i] / scale[i] / time - top)
         total += raised
         if i != best and raised > second:
             second = raised

@@ -12,14 +12,16 @@ cdef inline double absolute(double x) noexcept nogil:
 
 cdef inline int64_t quiet_ticks(
     const Decision* decision, int64_t tick, const double* values, const double* base,
-    const double* rise, double steps, double grain, int n,
+    const double* rise, double scale, double steps, double grain, int n,
 ) noexcept nogil:
     """Return for how many ticks after `tick` neither the class nor `confident` can change.
 
-    `values` are the potentials less `base`, `rise` what each gains per step, `steps` the length of
-    the run, `grain` what the rounding of a ramp may hide. A lower bound: 0 is always right.
+    `values` are the potentials less `base`, in units of 1 / `scale`; `rise` is what each gains per
+    step, `steps` the length of the run, `grain` what the rounding of a ramp may hide. A lower bound:
+    0 is always right.
     """
     cdef double per_tick = decision.ticks_per_step, time, lead, gain, error, ahead
+    cdef double decisive = decision.decisive * scale
     cdef double least = UNTOLD, nearest = 1e308, nearest_gain = 0.0, nearest_error = 0.0
     cdef int i, best = <int>decision.chosen
     if decision.first_evidence < 0:
@@ -43,8 +45,8 @@ cdef inline int64_t quiet_ticks(
             nearest, nearest_gain, nearest_error = lead, gain, error
     if decision.confident < 0 and n > 1:
         time = (tick - decision.start) / per_tick
-        lead = decision.decisive * time - nearest - nearest_error
-        gain = nearest_gain - decision.decisive / per_tick
+        lead = decisive * time - nearest - nearest_error
+        gain = nearest_gain - decisive / per_tick
         if lead <= 0:
             return 0
         if gain > 0:

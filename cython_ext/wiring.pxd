@@ -19,7 +19,8 @@ cdef class Wiring:
     cdef int32_t* block_of       # neuron -> block, counted in its population
     cdef const void* theta       # neuron -> threshold
     cdef const void* v_init      # neuron -> initial potential
-    cdef const double* threshold # neuron -> threshold
+    cdef const double* weight    # class -> what a unit of the output's values stands for,
+    cdef const double* scale     # times this
     cdef int n_projections
     cdef Projection* projections
     cdef int32_t* out_first      # population -> first entry of out_list; one more at the end
@@ -31,7 +32,6 @@ cdef class Wiring:
     cdef int32_t largest_block
     cdef int32_t most_positions  # positions of the projection that has most
 
-    cdef double theta_of(self, int64_t neuron) noexcept nogil
     cdef const void* _pointer(self, values) except? NULL
     cdef const int32_t* _integers(self, const int32_t[::1] values) except? NULL
     cdef int _add_runs(self, Projection* projection, list synapses) except -1

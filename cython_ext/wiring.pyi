@@ -19,5 +19,7 @@ class Wiring:
         block: NDArray[int32],
         theta: NDArray[Any],
         v_init: NDArray[Any],
+        weight: NDArray[float64],
+        scale: NDArray[float64],
         projections: list[tuple[object, ...]],
     ) -> Self: ...

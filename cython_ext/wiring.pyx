@@ -23,6 +23,8 @@ cdef class Wiring:
     block : int32 (populations,)
     theta, v_init : float32, float64, int32 or int64 (neurons,)
         Weights are of the same type, or int16 where membranes are integers.
+    weight, scale : float64 (classes,)
+        weight / scale turns the output's values (potentials, or spike counts) into logits.
     projections : list
         (source, target, delay, position, channel, runs, start, weight, extent, reach, weights,
         groups, reads, read_position, read_tap) of shared weights (the last three: what reaches
@@ -33,7 +35,7 @@ cdef class Wiring:
     def __cinit__(
         self, const int64_t[::1] offsets, const uint8_t[::1] fires, const uint8_t[::1] driven,
         const uint8_t[::1] hard, const double[::1] v_reset, const int32_t[::1] block,
-        theta, v_init, list projections,
+        theta, v_init, weight, scale, list projections,
     ):
         self.arrays = [offsets, fires, driven, hard, v_reset, block, theta, v_init]
         self.n_populations = <int>fires.shape[0]
@@ -53,7 +55,8 @@ cdef class Wiring:
         self.block = &block[0]
         self.theta = self._pointer(theta)
         self.v_init = self._pointer(v_init)
-        self.threshold = <const double*>self._pointer(theta.astype(np.float64))
+        self.weight = <const double*>self._pointer(weight)
+        self.scale = <const double*>self._pointer(scale)
         self.n_projections = <int>len(projections)
         self.projections = <Projection*>calloc(self.n_projections + 1, sizeof(Projection))
         self.out_first = <int32_t*>calloc(self.n_populations + 1, sizeof(int32_t))
@@ -84,9 +87,6 @@ cdef class Wiring:
         free(self.out_list)
         free(self.in_first)
         free(self.in_list)
-
-    cdef double theta_of(self, int64_t neuron) noexcept nogil:
-        return self.threshold[neuron]
 
     cdef const void* _pointer(self, values) except? NULL:
         self.arrays.append(values)

@@ -100,8 +100,6 @@ def obstacle(network: Network, settles: bool = False) -> str:
             )
     if settles:
         return "engine 'cython' has no kernels that settle; take --engine reference"
-    if network.is_whole:
-        return "engine 'cython' has no kernels for precision 'int'; take --engine reference"
     return ""
 
 
@@ -112,26 +110,25 @@ def lay_out(network: Network) -> "Wiring":
         return np.array(values, np.uint8)
 
     populations = network.populations
+    output = populations[-1]
+    weight = output.theta.astype(np.float64) if output.fires else np.ones(output.size)
     return Wiring(
         network.offsets,
         flags([p.fires for p in populations]),
         flags([p.neuron == "input" for p in populations]),
         flags([p.hard_reset for p in populations]),
         np.array([p.v_reset for p in populations]),
-        np.array([block_size(network, p) for p in populations], np.int32),
+        np.array([block_size(p) for p in populations], np.int32),
         np.concatenate([p.theta for p in populations]),
         np.concatenate([p.v_init for p in populations]),
+        weight,
+        network.scale[-output.size :].copy(),
         [_synapses(network, number) for number in range(len(network.projections))],
     )
 
 
-def block_size(network: Network, population: Population) -> int:
-    """Return how many neurons share a predicted date: the channels of one position.
-
-    A neuron that only its constant current drives has a date of its own.
-    """
-    if all(projection.target != population.rank for projection in network.projections):
-        return 1
+def block_size(population: Population) -> int:
+    """Return how many neurons share a predicted date: the channels of one position."""
     return population.shape[0] if len(population.shape) > 1 else min(population.size, BLOCK)
 
 
