@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, currently_in_test_context
 from numpy.typing import NDArray
 
 from thresher.ir import Graph
@@ -17,7 +16,6 @@ from thresher.sim import (
     compiled_available,
 )
 from thresher.sim.bounds import Extent, fit_membranes
-from thresher.sim.compiled import obstacle
 from thresher.sim.contract import Options, SampleRun, Stimulus
 from thresher.sim.layered import prepare_layered
 from thresher.sim.stimulus import Stimuli
@@ -84,10 +82,7 @@ def stimulus_of(
 def run(
     network: Network, stimulus: Stimulus, setting: Setting, engine: str, watch: bool = False
 ) -> SampleRun:
-    """Run one sample, recording every spike; with `watch` every potential at every tick.
-
-    What the engine has no kernels for is passed over.
-    """
+    """Run one sample, recording every spike; with `watch` every potential at every tick."""
     options = Options(
         setting.schedule,
         setting.steps,
@@ -101,9 +96,6 @@ def run(
     )
     if setting.schedule == "layered":
         return prepare_layered(network, options)(stimulus)
-    if network.is_whole and engine == "cython" and obstacle(network):
-        assume(not currently_in_test_context())
-        pytest.skip(obstacle(network))
     return ENGINES.get(engine).prepare(network, options)(stimulus)
 
 

@@ -121,14 +121,16 @@ def test_convert_accounts_for_every_node_and_writes_the_snn(
     assert (folder / "out.snn.safetensors").exists()
 
 
-@pytest.mark.parametrize(("recipe", "settles"), [("default", False), ("exact", True)])
+@pytest.mark.parametrize(
+    ("recipe", "options"), [("default", ""), ("exact", "--settle"), ("int8", "--precision int")]
+)
 def test_convert_says_a_command_that_works_next(
-    folder: Path, thresher: Thresher, recipe: str, settles: bool
+    folder: Path, thresher: Thresher, recipe: str, options: str
 ) -> None:
     run = thresher(f"convert tiny.yaml --recipe {recipe} --data data.npz --steps 4 -o out.yaml")
     (line,) = [line for line in run.out.splitlines() if line.startswith("next: thresher ")]
     command = line.removeprefix("next: thresher ")
-    assert ("--settle" in command) == settles
+    assert command.partition("--steps 4")[2].strip() == options
     assert thresher(command).status == 0
 
 

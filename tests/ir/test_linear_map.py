@@ -186,6 +186,15 @@ def test_the_sparse_form_of_a_chain_gives_the_same(drawn) -> None:
 
 
 @given(chains())
+def test_magnitudes_are_the_absolute_values_of_every_synapse(drawn) -> None:
+    start, builds = drawn
+    linear = composed(start, [build(signed) for build in builds])
+    found, plain = linear.magnitudes().to_sparse(), linear.to_sparse()
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    assert_equal_to(found.values, np.abs(plain.values))
+
+
+@given(chains())
 def test_a_spike_counts_each_neuron_that_it_reaches_once(drawn) -> None:
     start, builds = drawn
     chain = [build(positive) for build in builds]

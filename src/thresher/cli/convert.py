@@ -72,6 +72,8 @@ def convert(
     chosen = "" if steps is None else f" --steps {steps}"
     if any(node.spiking is not None and node.spiking.neuron == SIGNED for node in snn.nodes):
         chosen += " --settle"
+    if snn.readout.scale is not None:
+        chosen += " --precision int"
     print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")
 
 
