@@ -3,7 +3,7 @@
 from thresher.cython_ext.types cimport Decision, int64_t
 
 cdef enum:
-    UNTOLD = 1 << 40  # ticks: longer than any run
+    UNTOLD = 1000000000000  # ticks: longer than any run
 
 
 cdef inline double absolute(double x) noexcept nogil:
