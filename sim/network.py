@@ -76,8 +76,8 @@ class RunSynapses:
     Source neuron j uses row `rows[j]` (-1: it reaches nothing) = position * n_channels + channel.
     Entry e of the position's `indptr` range is one run: it adds `weights[channel, tap[e]]` to the
     `run_length` targets from `start[e] + group * run_length` on, where group is the channel's.
-    A position's runs ascend in `start`; where the targets of two follow each other, so do their taps
-    (a stride of 1), and with them the weights that one spike needs.
+    A position's runs ascend in `start`; where the targets of two follow each other, so do their
+    taps (a stride of 1), and with them the weights that one spike needs.
     """
 
     rows: NDArray[np.int32]
@@ -119,7 +119,8 @@ class RunSynapses:
 
     def reach(self) -> NDArray[np.int32]:
         """Count the targets of a spike that enters at each position."""
-        return (np.diff(self.indptr) * self.weights.shape[2]).astype(np.int32)
+        targets: Ints = np.diff(self.indptr) * self.weights.shape[2]
+        return targets.astype(np.int32)
 
     def fan_out(self) -> Ints:
         """Count the targets of each source neuron."""
