@@ -388,16 +388,23 @@ cdef void compare_run(
     Wiring wiring, Run* run, int64_t first, int64_t n, int p
 ) noexcept nogil:
     """Fire what is over theta among neighbouring neurons that reached limits, block by block."""
-    cdef int64_t size = wiring.block[p], begin, end, stop = first + n
+    cdef int64_t size = wiring.block[p], begin, end, stop = first + n, fired, i
+    cdef int64_t due = min(run.tick + run.pace, run.last + 1)
     cdef int32_t block
+    cdef int state
     while first < stop:
         begin = wiring.offsets[p] + wiring.block_of[first] * size
-        end = min(stop, begin + size)
-        if run.on.reached(&run.cells, first, end - first):
+        end = min(begin + size, wiring.offsets[p + 1])
+        fired = run.on.compare(
+            &run.cells, begin, end, first, min(stop, end), run.tick, due, run.refractory,
+            wiring.hard[p], wiring.v_reset[p], run.found, &state,
+        )
+        if fired >= 0:
             block = <int32_t>run.first_block[p] + wiring.block_of[first]
-            fire(wiring, run, first, end, p)
+            for i in range(fired):
+                emit(wiring, run, p, <int32_t>(run.found[i] - wiring.offsets[p]), 1)
             run.paces[block] = <int32_t>run.pace
-            plan(wiring, run, block, begin, min(begin + size, wiring.offsets[p + 1]), p)
+            plan_by(run, block, begin, end, p, due, state)
         first = end
 
 

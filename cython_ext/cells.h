@@ -39,6 +39,9 @@ typedef struct {
     void (*reset)(const Cells *, int64_t i, int hard, double v_reset, int64_t tick,
                   int64_t refractory);
     int (*survey)(const Cells *, int64_t first, int64_t end, int64_t tick, int64_t due);
+    int64_t (*compare)(const Cells *, int64_t begin, int64_t end, int64_t first, int64_t stop,
+                       int64_t tick, int64_t due, int64_t refractory, int hard, double v_reset,
+                       int32_t *found, int *state);
     double (*nearest)(const Cells *, int64_t first, int64_t end, int64_t tick);
     int64_t (*first_over)(const Cells *, int64_t i, int64_t low, int64_t high);
     void (*await)(const Cells *, int64_t first, int64_t end, int32_t *due);
@@ -85,8 +88,8 @@ enum { OVER = 1, REACHED = 2 };
 
 #define ARITHMETIC_OF(name)                                                                       \
     { begin_##name, slowest_##name, arrive_##name, add_##name, reached_##name, over_##name,       \
-      reset_##name, survey_##name, nearest_##name, first_over_##name, await_##name, train_##name, \
-      value_##name, rise_##name, store_##name }
+      reset_##name, survey_##name, compare_##name, nearest_##name, first_over_##name,             \
+      await_##name, train_##name, value_##name, rise_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Arithmetic ARITHMETIC[] = {

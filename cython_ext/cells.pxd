@@ -34,6 +34,9 @@ cdef extern from "cells.h" nogil:
         int64_t (*over)(const Cells*, int64_t, int64_t, int64_t, int32_t*) noexcept nogil
         void (*reset)(const Cells*, int64_t, int, double, int64_t, int64_t) noexcept nogil
         int (*survey)(const Cells*, int64_t, int64_t, int64_t, int64_t) noexcept nogil
+        int64_t (*compare)(
+            const Cells*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int,
+            double, int32_t*, int*) noexcept nogil
         double (*nearest)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
         int64_t (*first_over)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
         void (*await_ "await")(const Cells*, int64_t, int64_t, int32_t*) noexcept nogil

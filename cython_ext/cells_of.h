@@ -63,7 +63,7 @@ static void OF(add)(
 }
 
 /* Tell whether one of n neurons reached its limit. */
-VARIANTS static int OF(reached)(const Cells *c, int64_t first, int64_t n)
+INLINE int OF(has_reached)(const Cells *c, int64_t first, int64_t n)
 {
     const real *__restrict u = (const real *)c->u + first;
     const real *__restrict limit = (const real *)c->limit + first;
@@ -74,7 +74,7 @@ VARIANTS static int OF(reached)(const Cells *c, int64_t first, int64_t n)
 }
 
 /* List the neurons first..end that are at or over theta and not refractory; return how many. */
-VARIANTS static int64_t OF(over)(
+INLINE int64_t OF(list_over)(
     const Cells *c, int64_t first, int64_t end, int64_t tick, int32_t *__restrict found)
 {
     const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
@@ -100,7 +100,7 @@ VARIANTS static int64_t OF(over)(
     return n;
 }
 
-static inline void OF(reset)(
+INLINE void OF(reset_one)(
     const Cells *c, int64_t i, int hard, double v_reset, int64_t tick, int64_t refractory)
 {
     const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
@@ -115,7 +115,7 @@ static inline void OF(reset)(
 /* Set for each neuron the u below which it cannot fire before tick `due`: the largest number
    for those barred until then. Tell whether a neuron is over theta (OVER), whether one has
    reached its limit already (REACHED). */
-VARIANTS static int OF(survey)(
+INLINE int OF(look_over)(
     const Cells *c, int64_t first, int64_t end, int64_t tick, int64_t due)
 {
     const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
@@ -135,6 +135,46 @@ VARIANTS static int OF(survey)(
         reached |= u[i] >= limit[i];
     }
     return (over ? OVER : 0) | (reached ? REACHED : 0);
+}
+
+VARIANTS static int OF(reached)(const Cells *c, int64_t first, int64_t n)
+{
+    return OF(has_reached)(c, first, n);
+}
+
+VARIANTS static int64_t OF(over)(
+    const Cells *c, int64_t first, int64_t end, int64_t tick, int32_t *found)
+{
+    return OF(list_over)(c, first, end, tick, found);
+}
+
+VARIANTS static int OF(survey)(
+    const Cells *c, int64_t first, int64_t end, int64_t tick, int64_t due)
+{
+    return OF(look_over)(c, first, end, tick, due);
+}
+
+static void OF(reset)(
+    const Cells *c, int64_t i, int hard, double v_reset, int64_t tick, int64_t refractory)
+{
+    OF(reset_one)(c, i, hard, v_reset, tick, refractory);
+}
+
+/* Of the block begin..end, compare the neurons first..stop that arrivals touched. Where one
+   reached its limit, reset those that fire, list them, set the block's limits until `due` and
+   return how many fired; else -1. `state` is what `survey` tells. */
+VARIANTS static int64_t OF(compare)(
+    const Cells *c, int64_t begin, int64_t end, int64_t first, int64_t stop, int64_t tick,
+    int64_t due, int64_t refractory, int hard, double v_reset, int32_t *found, int *state)
+{
+    int64_t n;
+    if (!OF(has_reached)(c, first, stop - first))
+        return -1;
+    n = OF(list_over)(c, first, stop, tick, found);
+    for (int64_t k = 0; k < n; k++)
+        OF(reset_one)(c, found[k], hard, v_reset, tick, refractory);
+    *state = OF(look_over)(c, begin, end, tick, due);
+    return n;
 }
 
 /* The ticks until the first of first..end crosses theta by its ramp and may fire; FAR where none
@@ -233,7 +273,7 @@ static int64_t OF(train)(
         while (due[i - first] <= to) {
             when[n] = due[i - first];
             who[n++] = (int32_t)(i - first);
-            OF(reset)(c, i, hard, v_reset, due[i - first], refractory);
+            OF(reset_one)(c, i, hard, v_reset, due[i - first], refractory);
             due[i - first] = (int32_t)OF(next_of_ramp)(c, i, c->allowed[i]);
         }
     return n;

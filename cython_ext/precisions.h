@@ -15,6 +15,8 @@
 #define VARIANTS __attribute__((unused))
 #endif
 
+#define INLINE static inline __attribute__((always_inline))
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the kernels read eight flags at a time and expect a little-endian processor"
 #endif

@@ -19,7 +19,7 @@ else:
     WHY_NOT = ""
 
 BLOCK = 64
-"""Neurons of a one-dimensional population that share a predicted date."""
+"""Neurons that share a predicted date, at least, where there are as many."""
 
 
 class CompiledEngine:
@@ -128,8 +128,9 @@ def lay_out(network: Network) -> "Wiring":
 
 
 def block_size(population: Population) -> int:
-    """Return how many neurons share a predicted date: the channels of one position."""
-    return population.shape[0] if len(population.shape) > 1 else min(population.size, BLOCK)
+    """Return how many neurons share a predicted date: the channels of one position, or more."""
+    channels = population.shape[0] if len(population.shape) > 1 else 1
+    return min(population.size, channels * max(1, BLOCK // channels))
 
 
 def _synapses(network: Network, number: int) -> tuple[object, ...]:
