@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 from thresher.cli.output import short
-from thresher.cli.progress import Stopped, describe, progress
+from thresher.cli.progress import StoppedError, describe, progress
 from thresher.sim import Progress
 
 
@@ -53,6 +53,6 @@ def test_a_pipe_stays_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interrupt_says_how_many_images_were_done() -> None:
     message = r"^after 1,200 of 8,000 images \(simulating\)$"
-    with pytest.raises(Stopped, match=message), progress("simulating", 8000) as report:
+    with pytest.raises(StoppedError, match=message), progress("simulating", 8000) as report:
         report(Progress(1200, 8000, 0, 0))
         raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from thresher.cli.demo import demo
 from thresher.cli.evaluate import evaluate
 from thresher.cli.info import info
 from thresher.cli.inspect import inspect
-from thresher.cli.progress import Stopped
+from thresher.cli.progress import StoppedError
 from thresher.cli.schema import schema
 from thresher.cli.simulate import simulate
 from thresher.cli.validate import validate
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run = typer.main.get_command(app)
             status = run(given or ["--help"], prog_name="thresher", standalone_mode=False)
             sys.stdout.flush()
-    except Stopped as error:
+    except StoppedError as error:
         _say(f"stopped {error}")
         return STOPPED
     except (KeyboardInterrupt, typer.Abort):

@@ -18,7 +18,7 @@ Report = Callable[[Progress], None]
 UPDATES_A_SECOND = 4
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Ctrl-C: the message says how much was done."""
 
 
@@ -28,7 +28,7 @@ def progress(what: str, images: int) -> Iterator[Report]:
 
     Raises
     ------
-    Stopped
+    StoppedError
         On Ctrl-C.
     """
     done = 0
@@ -42,7 +42,7 @@ def progress(what: str, images: int) -> Iterator[Report]:
         with _shown(what, images) as show:
             yield report
     except KeyboardInterrupt as error:
-        raise Stopped(f"after {done:,} of {images:,} images ({what})") from error
+        raise StoppedError(f"after {done:,} of {images:,} images ({what})") from error
 
 
 def describe(reached: Progress, seconds: float) -> str:
