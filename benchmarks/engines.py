@@ -1,13 +1,14 @@
 """Compare the reference engine with the compiled ones: python -m benchmarks.engines
 
-Both schedules, both precisions, on the digits CNN that comes with the package; with the data folder
-also on the network of the speed comparison. The reference runs a few images only, once.
+Both schedules, all precisions, on the digits CNN that comes with the package; with the data folder
+also on the network of the speed comparison. `int` is 8 bits by layer. The reference runs a few
+images only, once.
 """
 
 import argparse
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from benchmarks.common import (
     write_section,
 )
 from thresher import Graph, convert, digits, load, simulate
+from thresher.converters.pass_ import Context
+from thresher.converters.passes import Quantize
 
 ROUNDS = 5
 STEPS = 16
@@ -57,6 +60,11 @@ def bench_cnn() -> Subject:
     """Load the network of the speed comparison."""
     workload = load_workload()
     return Subject(workload.graph, workload.images[:16], 1)
+
+
+def with_scales(subject: Subject) -> Subject:
+    """Give the network the scales of precision `int`, which the others ignore."""
+    return replace(subject, graph=Quantize().apply(subject.graph, Context()))
 
 
 SUBJECTS = {"digits_cnn": digits_cnn, "bench_cnn": bench_cnn}
@@ -107,8 +115,8 @@ def main() -> None:
         row
         for name in arguments.only
         for schedule in ("lockstep", "async")
-        for precision in ("float32", "float64")
-        for row in compare(SUBJECTS[name](), schedule, precision, rounds)
+        for precision in ("float32", "float64", "int")
+        for row in compare(with_scales(SUBJECTS[name]()), schedule, precision, rounds)
     ]
     text = (
         f"{describe_machine()}. {describe_versions(['thresher', 'numpy'])}. {STEPS} steps, one "
