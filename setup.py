@@ -8,8 +8,15 @@ from setuptools import Extension, setup
 from setuptools.command.build import build
 
 HERE = Path(__file__).parent
-KERNELS = ("wiring", "async_engine", "lockstep_engine")
-HEADERS = ("precisions", "cells", "cells_of", "layers", "layers_of")
+KERNELS = (
+    "wiring",
+    "async_engine",
+    "lockstep_engine",
+    "populations",
+    "models_async",
+    "models_lockstep",
+)
+HEADERS = ("precisions", "cells", "cells_of", "layers", "layers_of", "neurons", "neurons_of")
 DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
 GUARDS = [  # an overflow of a whole-number membrane ends the process
     "-DTHRESHER_DEBUG",

@@ -13,6 +13,7 @@ try:
     from thresher.cython_ext.async_engine import run_async
     from thresher.cython_ext.lockstep_engine import run_lockstep
     from thresher.cython_ext.wiring import Wiring
+    from thresher.sim.model_kernels import needs_models, prepare_models
 except ImportError as error:
     WHY_NOT = f"the kernels were not compiled when Thresher was installed: {error}"
 else:
@@ -33,10 +34,12 @@ class CompiledEngine:
         SimulationError
             Where the kernels cannot run the network; see `obstacle`.
         """
-        reason = obstacle(network, options.settles)
+        reason = obstacle(network)
         if reason:
             raise SimulationError(reason)
         wiring = lay_out(network)
+        if needs_models(network, options):
+            return prepare_models(network, options, wiring)
         kept = np.array(options.record, np.uint8)
         watch = np.array(options.watch, np.int64)
         evidence = first_decision(network, options)
@@ -85,7 +88,7 @@ def compiled_available() -> tuple[bool, str]:
     return not WHY_NOT, WHY_NOT
 
 
-def obstacle(network: Network, settles: bool = False) -> str:
+def obstacle(network: Network) -> str:
     """Say what keeps the kernels from running a network, and what to do; nothing where they can."""
     if WHY_NOT:
         return (
@@ -98,8 +101,6 @@ def obstacle(network: Network, settles: bool = False) -> str:
                 f"node '{population.name}': engine 'cython' has no kernel for neuron "
                 f"'{population.neuron}'; take --engine reference"
             )
-    if settles:
-        return "engine 'cython' has no kernels that settle; take --engine reference"
     return ""
 
 

@@ -275,7 +275,7 @@ def _choose_engine(network: Network, engine: str, options: Options) -> str:
     """Return the engine's name; "auto" takes the compiled one where it can run the network."""
     if engine != "auto":
         return engine
-    return "reference" if obstacle(network, options.settles) else "cython"
+    return "reference" if obstacle(network) else "cython"
 
 
 def _check_labels(

@@ -41,6 +41,7 @@ class LeakyIntegrateAndFire(Neuron):
     """
 
     name: ClassVar[str] = "lif"
+    has_kernel: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = frozenset({"tau"})
     leaks: ClassVar[bool] = True
 

@@ -23,6 +23,7 @@ class MaxPool(Neuron):
     """
 
     name: ClassVar[str] = "max_pool"
+    has_kernel: ClassVar[bool] = True
     takes_back: ClassVar[bool] = True
     rests: ClassVar[bool] = False
 

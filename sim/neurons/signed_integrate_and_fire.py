@@ -26,6 +26,7 @@ class SignedIntegrateAndFire(Integrator):
     """
 
     name: ClassVar[str] = SIGNED
+    has_kernel: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = frozenset({"levels"})
     takes_back: ClassVar[bool] = True
 

@@ -10,6 +10,7 @@ from quantised import quantised_ann
 from running import (
     Setting,
     assert_same_run,
+    every_engine,
     network_of,
     row_major,
     run,
@@ -39,27 +40,31 @@ def expected_counts(
     return {name: values[name] / theta for name, theta in stands_for.items() if theta is not None}
 
 
+@every_engine
 @given(data=st.data())
 @settings(max_examples=150)
-def test_settled_counts_are_the_quantised_anns(data: st.DataObject) -> None:
+def test_settled_counts_are_the_quantised_anns(engine: str, data: st.DataObject) -> None:
     graph = data.draw(signed_graphs(delays=True))
     image = data.draw(images(graph))[0]
     drawn = data.draw(
         settings_of(ticks=(1, 2, 3, 4, 7, 16), encoders=("constant",), precisions=("float64",))
     )
-    assert_settles_right(graph, image, replace(drawn, settle_limit=LIMIT))
+    assert_settles_right(graph, image, replace(drawn, settle_limit=LIMIT), engine)
 
 
+@every_engine
 @given(data=st.data())
 @settings(max_examples=100)
-def test_settled_counts_are_those_of_layered_in_whole_numbers(data: st.DataObject) -> None:
+def test_settled_counts_are_those_of_layered_in_whole_numbers(
+    engine: str, data: st.DataObject
+) -> None:
     graph = data.draw(signed_graphs(delays=True))
     image = data.draw(images(graph))[0]
     drawn = data.draw(settings_of(ticks=(1, 3, 4, 7), precisions=("int",)))
     setting = replace(drawn, settle_limit=LIMIT)
     network = network_of(graph, setting)
     stimulus = stimulus_of(graph, network, image, setting)
-    settled = run(network, stimulus, setting, "reference")
+    settled = run(network, stimulus, setting, engine)
     layered = run(network, stimulus, replace(setting, schedule="layered"), "reference")
     for population in network.spiking:
         counts = [
@@ -79,12 +84,14 @@ def test_layered_counts_are_the_quantised_anns_at_once(data: st.DataObject) -> N
     graph = data.draw(signed_graphs())
     steps = data.draw(st.integers(1, 9))
     setting = Setting("layered", steps, precision="float64", settle_limit=LIMIT)
-    assert_settles_right(graph, data.draw(images(graph))[0], setting)
+    assert_settles_right(graph, data.draw(images(graph))[0], setting, "reference")
 
 
-def assert_settles_right(graph: Graph, image: NDArray[np.floating], setting: Setting) -> None:
+def assert_settles_right(
+    graph: Graph, image: NDArray[np.floating], setting: Setting, engine: str
+) -> None:
     network = network_of(graph, setting)
-    sample = run(network, stimulus_of(graph, network, image, setting), setting, "reference")
+    sample = run(network, stimulus_of(graph, network, image, setting), setting, engine)
     assert sample.quiescent > 0, "it has not settled"
     expected = expected_counts(graph, image, setting.steps)
     for population in network.spiking:
@@ -99,15 +106,18 @@ def assert_settles_right(graph: Graph, image: NDArray[np.floating], setting: Set
         np.testing.assert_array_equal(row_major(network, output.rank, logits), values)
 
 
+@every_engine
 @given(data=st.data())
 @settings(max_examples=60)
-def test_one_netted_tick_a_step_is_lockstep_for_signed_neurons(data: st.DataObject) -> None:
+def test_one_netted_tick_a_step_is_lockstep_for_signed_neurons(
+    engine: str, data: st.DataObject
+) -> None:
     graph = data.draw(signed_graphs(delays=True))
     lockstep = data.draw(settings_of(schedules=("lockstep",)))
     lockstep = replace(lockstep, settle_limit=data.draw(st.sampled_from([0, LIMIT])))
     network = network_of(graph, lockstep)
     stimulus = stimulus_of(graph, network, data.draw(images(graph))[0], lockstep)
 
-    netted = run(network, stimulus, replace(lockstep, schedule="async"), "reference", watch=True)
+    netted = run(network, stimulus, replace(lockstep, schedule="async"), engine, watch=True)
 
-    assert_same_run(netted, run(network, stimulus, lockstep, "reference", watch=True))
+    assert_same_run(netted, run(network, stimulus, lockstep, engine, watch=True))

@@ -1,0 +1,28 @@
+from typing import Any
+
+from numpy import floating, int8, int32, int64, uint8
+from numpy.typing import NDArray
+
+from thresher.cython_ext.populations import Populations
+from thresher.cython_ext.wiring import Wiring
+
+def run_models_async(
+    wiring: Wiring,
+    populations: Populations,
+    current: NDArray[Any],
+    ramp: NDArray[floating],
+    ticks: int,
+    last: int,
+    refractory: int,
+    netted: bool,
+    ticks_per_step: int,
+    t_start: int,
+    confidence: float,
+    evidence: int,
+    input_ticks: NDArray[int64],
+    input_neurons: NDArray[int32],
+    input_signs: NDArray[int8],
+    kept: NDArray[uint8],
+    watch: NDArray[int64],
+    stop: NDArray[int32],
+) -> tuple[Any, ...]: ...

@@ -1,0 +1,226 @@
+/* One precision of `neurons.h`, which includes this file once for each. */
+
+#define AT(array, i) (((real *)(array))[i])
+#define READ(array, i) (((const real *)(array))[i])
+
+/* Relax towards v_inf for so many ticks. */
+static inline real OF(relaxed)(const Population *p, real v, real v_inf, int64_t ticks)
+{
+    if (ticks <= 0)
+        return v;
+    return v_inf + (v - v_inf) * READ(p->decay, ticks < p->decays ? ticks : p->decays - 1);
+}
+
+/* The potential of a leaky neuron: towards v_inf until the input ends, then towards 0. */
+static inline real OF(leaky)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    const int64_t end = c->end, since = c->since[i];
+    const int64_t driven = (tick < end ? tick : end) - (since < end ? since : end);
+    const int64_t free = (tick > end ? tick : end) - (since > end ? since : end);
+    return OF(relaxed)(p, OF(relaxed)(p, AT(c->v, i), AT(c->v_inf, i), driven), 0, free);
+}
+
+static inline real OF(charge)(const Neurons *c, int64_t i, int64_t tick)
+{
+    const int64_t flowed = tick < c->end ? tick : c->end;
+    return OF(RISE)(READ(c->current, i), OF(moment)(c->ramp, flowed, c->ticks_per_step));
+}
+
+static inline real OF(potential)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    if (p->model == POOL)
+        return (real)c->largest[i];
+    if (p->model == LEAKY)
+        return OF(leaky)(c, p, i, tick);
+    return c->lockstep ? AT(c->v, i) : AT(c->v, i) + OF(charge)(c, i, tick);
+}
+
+/* Set the neurons first..end to their initial potentials. */
+static void OF(begin)(const Neurons *c, const Population *p, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) {
+        const double current = (double)READ(c->current, i);
+        AT(c->v, i) = READ(c->v_init, i);
+        c->inverse[i] = current != 0 ? (double)c->ticks_per_step / current : 0.0;
+        c->allowed[i] = 1;
+        c->since[i] = 0;
+        c->n[i] = c->largest[i] = 0;
+        if (p->model == LEAKY)
+            AT(c->v_inf, i) = (real)(current * p->tau);
+    }
+}
+
+/* The sign with which a neuron would fire at a tick; 0: it would not. */
+static inline int OF(sign)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    const real v = OF(potential)(c, p, i, tick);
+    if (p->model == POOL)
+        return (c->largest[i] > c->n[i]) - (c->largest[i] < c->n[i]);
+    if (p->model != SIGNED)
+        return v >= READ(c->theta, i);
+    return (v >= READ(c->theta, i) && c->n[i] < p->levels) - (v < 0 && c->n[i] > 0);
+}
+
+static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, int sign, int64_t tick)
+{
+    const real theta = READ(c->theta, i);
+    if (p->model == LEAKY) {
+        AT(c->v, i) = p->hard ? (real)p->v_reset : OF(leaky)(c, p, i, tick) - theta;
+        c->since[i] = tick;
+    } else if (p->model == POOL) {
+        c->n[i] += sign;
+    } else if (p->hard) {
+        AT(c->v, i) = (real)p->v_reset - (c->lockstep ? 0 : OF(charge)(c, i, tick));
+    } else {
+        AT(c->v, i) -= (real)sign * theta;
+        c->n[i] += sign;
+    }
+}
+
+/* A tick after `tick` before which nothing but an arrival makes a neuron fire; or NO_TICK. */
+static int64_t OF(due)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    const int64_t next = tick + 1 > c->allowed[i] ? tick + 1 : c->allowed[i];
+    const double theta = (double)READ(c->theta, i), v = (double)AT(c->v, i);
+    double at, doubt;
+    if (p->model == POOL)
+        return NO_TICK;
+    if (OF(sign)(c, p, i, next))
+        return next;
+    if (next >= c->end)
+        return NO_TICK;
+    if (p->model == LEAKY) {
+        const double v_inf = (double)AT(c->v_inf, i), off = DOUBT * (fabs(v) + fabs(v_inf));
+        const double tau = p->tau * (double)c->ticks_per_step;
+        if (v_inf < theta || v >= v_inf)
+            return NO_TICK;
+        at = (double)c->since[i] + tau * log((v_inf - v) / (v_inf - theta + off));
+        doubt = DOUBT * tau;
+    } else if (c->inverse[i] > 0 && (p->model == PLAIN || c->n[i] < p->levels)) {
+        at = (theta - v) * c->inverse[i];
+        doubt = DOUBT * (fabs(v) + theta) * c->inverse[i];
+    } else if (c->inverse[i] < 0 && p->model == SIGNED && c->n[i] > 0) {
+        at = v * -c->inverse[i];
+        doubt = DOUBT * (fabs(v) + theta) * -c->inverse[i];
+    } else {
+        return NO_TICK;
+    }
+    at = floor(at - doubt - DOUBT * (double)c->end) - 2;
+    if (at > (double)c->end)
+        return NO_TICK;
+    return at > (double)(next + 1) ? (int64_t)at : next + 1;
+}
+
+/* Tell whether none of the neurons first..end, which a spike has just reached, can fire from `tick`
+   up to `until` unless more arrives: a potential lies between those at both ticks until then. */
+VARIANTS static int OF(quiet)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick, int64_t until)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick < c->end ? tick : c->end, c->ticks_per_step);
+    const OF(now) then = OF(moment)(c->ramp, until < c->end ? until : c->end, c->ticks_per_step);
+    const real *__restrict v = c->v, *__restrict current = c->current, *__restrict theta = c->theta;
+    const int32_t *__restrict n = c->n, *__restrict allowed = c->allowed;
+    const int32_t last = until < INT32_MAX ? (int32_t)until : INT32_MAX;
+    int fires = 0;
+    if (p->model == SIGNED) {
+        for (int64_t i = first; i < end; i++) {
+            const real one = v[i] + OF(RISE)(current[i], now);
+            const real two = v[i] + OF(RISE)(current[i], then);
+            fires |= ((((one >= theta[i]) | (two >= theta[i])) & (n[i] < p->levels))
+                      | (((one < 0) | (two < 0)) & (n[i] > 0)))
+                   & (allowed[i] <= last);
+        }
+    } else if (p->model == PLAIN) {
+        for (int64_t i = first; i < end; i++)
+            fires |= ((v[i] + OF(RISE)(current[i], now) >= theta[i])
+                      | (v[i] + OF(RISE)(current[i], then) >= theta[i]))
+                   & (allowed[i] <= last);
+    } else if (p->model == LEAKY && until <= c->end) {
+        const real left = READ(p->decay, until - tick < p->decays ? until - tick : p->decays - 1);
+        const real *__restrict v_inf = c->v_inf;
+        for (int64_t i = first; i < end; i++)
+            fires |= ((v[i] >= theta[i]) | (v_inf[i] + (v[i] - v_inf[i]) * left >= theta[i]))
+                   & (allowed[i] <= last);
+    } else {
+        return 0;
+    }
+    return !fires;
+}
+
+/* Add a spike's weights along its runs of targets. */
+VARIANTS static void OF(add_runs)(void *to, const Arrival *a)
+{
+    for (int run = 0; run < a->n; run++) {
+        real *__restrict target = (real *)to + a->base + a->start[run];
+        const weight_t *__restrict psp = (const weight_t *)a->weights + a->row + a->weight[run];
+        for (int32_t i = 0; i < a->extent[run]; i++)
+            target[i] += (real)a->sign * psp[i];
+    }
+}
+
+/* Add a spike's weights to n targets that are listed beside them. */
+static void OF(add_listed)(void *to, const Arrival *a, const int32_t *target, int64_t n)
+{
+    const weight_t *psp = (const weight_t *)a->weights + a->row;
+    for (int64_t s = 0; s < n; s++)
+        ((real *)to)[a->base + target[s]] += (real)a->sign * psp[s];
+}
+
+static inline void OF(settle)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    AT(c->v, i) = OF(leaky)(c, p, i, tick);
+    c->since[i] = tick;
+}
+
+/* Bring the leaky neurons that a spike reaches up to its tick. */
+static void OF(settle_runs)(
+    const Neurons *c, const Population *p, const Arrival *a, int64_t tick)
+{
+    for (int run = 0; run < a->n; run++)
+        for (int32_t i = 0; i < a->extent[run]; i++)
+            OF(settle)(c, p, a->base + a->start[run] + i, tick);
+}
+
+static void OF(settle_listed)(
+    const Neurons *c, const Population *p, const Arrival *a, const int32_t *target, int64_t n,
+    int64_t tick)
+{
+    for (int64_t s = 0; s < n; s++)
+        OF(settle)(c, p, a->base + target[s], tick);
+}
+
+/* Begin the sum of a lockstep step with what its constant current brings. */
+static void OF(open_step)(
+    const Neurons *c, const Population *p, void *sum, int64_t first, int64_t end, int64_t step)
+{
+    if (p->model == LEAKY || step > c->end)
+        memset(sum, 0, (size_t)(end - first) * sizeof(real));
+    else
+        memcpy(sum, (const real *)c->current + first, (size_t)(end - first) * sizeof(real));
+}
+
+/* Add the sum of a step to the potentials; leaky ones have relaxed by then. */
+static void OF(close_step)(
+    const Neurons *c, const Population *p, const void *sum, int64_t first, int64_t end,
+    int64_t step)
+{
+    for (int64_t i = first; i < end; i++) {
+        if (p->model == LEAKY)
+            OF(settle)(c, p, i, step);
+        AT(c->v, i) += READ(sum, i - first);
+    }
+}
+
+static double OF(value)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+{
+    return (double)OF(potential)(c, p, i, tick);
+}
+
+static void OF(store)(
+    const Neurons *c, const Population *p, int64_t i, int64_t tick, void *out, int64_t at)
+{
+    ((real *)out)[at] = OF(potential)(c, p, i, tick);
+}
+
+#undef AT
+#undef READ

@@ -1,0 +1,21 @@
+from typing import Any
+
+from numpy import float64, int32, int64, uint8
+from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
+
+@disjoint_base
+class Populations:
+    def __new__(
+        cls,
+        model: NDArray[int32],
+        levels: NDArray[int32],
+        hard: NDArray[uint8],
+        v_reset: NDArray[float64],
+        tau: NDArray[float64],
+        decays: list[NDArray[Any]],
+        counter: NDArray[int64],
+        counters: int,
+        members: NDArray[int64],
+        member: NDArray[int32],
+    ) -> Self: ...

@@ -1,0 +1,96 @@
+"""What every registered engine must give of other neurons than `if`, and of runs that settle."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from running import (
+    Setting,
+    assert_same_run,
+    every_other_engine,
+    network_of,
+    run,
+    stimulus_of,
+)
+from signed_strategies import SignedBuilder
+from strategies import Builder, Shape, graphs, images, settings_of
+
+from thresher.ir import Graph, Spiking
+
+TICKS = (1, 2, 3, 4, 7, 16, 64)
+every_builder = pytest.mark.parametrize("name", ["mixed", "signed", "leaky"])
+
+
+class LeakyBuilder(Builder):
+    """Draws leaky neurons, some of which hardly leak or hardly remember."""
+
+    taus: ClassVar[list[float]] = [0.3, 2.0, 10.0, 1e6]
+
+    def annotation(self, name: str, shape: Shape) -> Spiking:
+        tau = self.draw(st.sampled_from(self.taus))
+        return replace(super().annotation(name, shape), neuron="lif", tau=tau)
+
+
+class MixedBuilder(Builder):
+    """Draws a model for each population."""
+
+    def annotation(self, name: str, shape: Shape) -> Spiking:
+        spiking = super().annotation(name, shape)
+        neuron = self.draw(st.sampled_from(["if", "signed_if", "lif"]))
+        if neuron == "signed_if":
+            spiking = replace(spiking, reset="soft", v_reset=0.0, levels=self.number(1, 9))
+        return replace(spiking, neuron=neuron, tau=3.0 if neuron == "lif" else None)
+
+
+BUILDERS = {"mixed": MixedBuilder, "signed": SignedBuilder, "leaky": LeakyBuilder}
+
+
+def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> None:
+    """Run one image on both engines, watching every neuron, and compare all of it."""
+    network = network_of(graph, setting)
+    stimulus = stimulus_of(graph, network, np.asarray(image, np.float32), setting)
+    expected = run(network, stimulus, setting, "reference", watch=True)
+    assert_same_run(run(network, stimulus, setting, engine, watch=True), expected)
+
+
+def drawn_setting(data: st.DataObject, name: str) -> Setting:
+    precisions = ("float32", "float64", "int") if name == "signed" else ("float32", "float64")
+    setting = data.draw(settings_of(ticks=TICKS, precisions=precisions))
+    return replace(setting, settle_limit=data.draw(st.sampled_from([0, 40, 0, 1, 2])))
+
+
+@every_other_engine
+@every_builder
+@given(data=st.data())
+@settings(max_examples=100)
+def test_an_engine_gives_the_references_run(name: str, engine: str, data: st.DataObject) -> None:
+    resets = ("soft",) if name == "signed" else ("soft", "hard")
+    graph = data.draw(graphs(builder_of=BUILDERS[name], delays=True, resets=resets))
+    compare(graph, data.draw(images(graph))[0], drawn_setting(data, name), engine)
+
+
+@every_other_engine
+@every_builder
+@given(data=st.data())
+@settings(max_examples=100)
+def test_an_engine_gives_the_references_run_where_sums_round(
+    name: str, engine: str, data: st.DataObject
+) -> None:
+    resets = ("soft",) if name == "signed" else ("soft", "hard")
+    options = {"builder_of": BUILDERS[name], "exact": False, "delays": True, "resets": resets}
+    graph = data.draw(graphs(**options))
+    image = data.draw(images(graph))[0] * np.float32(0.7)
+    compare(graph, image, drawn_setting(data, name), engine)
+
+
+@every_other_engine
+@given(data=st.data())
+@settings(max_examples=100)
+def test_an_engine_lets_if_settle_as_the_reference_does(engine: str, data: st.DataObject) -> None:
+    graph = data.draw(graphs(delays=True, resets=("soft", "hard")))
+    setting = data.draw(settings_of(ticks=TICKS))
+    setting = replace(setting, settle_limit=data.draw(st.sampled_from([40, 1, 2])))
+    compare(graph, data.draw(images(graph))[0], setting, engine)
