@@ -1,8 +1,9 @@
 """Compare the reference engine with the compiled ones: python -m benchmarks.engines
 
-Both schedules, all precisions, on the digits CNN that comes with the package; with the data folder
-also on the network of the speed comparison. `int` is 8 bits by layer. The reference runs a few
-images only, once.
+Both schedules, all precisions, on the digits CNN that comes with the package, of integrate-and-fire
+neurons, of signed ones that settle (`digits_exact`) and of leaky ones (`digits_lif`); with the data
+folder also on the network of the speed comparison. `int` is 8 bits by layer. The reference runs a
+few images only, once.
 """
 
 import argparse
@@ -28,6 +29,8 @@ from thresher.converters.passes import Quantize
 
 ROUNDS = 5
 STEPS = 16
+LEAK = 16.0
+"""Time constant of the leaky neurons, in steps."""
 HEADER = (
     "network",
     "schedule",
@@ -47,6 +50,8 @@ class Subject:
     graph: Graph
     images: NDArray[np.generic]
     reference_images: int
+    settle: bool = False
+    precisions: tuple[str, ...] = ("float32", "float64", "int")
 
 
 def digits_cnn() -> Subject:
@@ -54,6 +59,25 @@ def digits_cnn() -> Subject:
     x_train, _, x_test, _ = digits.load()
     graph = convert(load(digits.cnn_spec()), "deng2021", calibration=x_train, steps=STEPS)
     return Subject(graph, x_test[:64], 4)
+
+
+def digits_exact() -> Subject:
+    """Convert the same CNN to signed neurons, which settle."""
+    x_train, _, x_test, _ = digits.load()
+    graph = convert(load(digits.cnn_spec()), "exact", calibration=x_train, steps=STEPS)
+    return Subject(replace(graph, name="digits_exact"), x_test[:64], 4, settle=True)
+
+
+def digits_lif() -> Subject:
+    """Let the neurons of the digits CNN leak; `int` has no leak."""
+    subject = digits_cnn()
+    leaky = {
+        node.name: replace(node, spiking=replace(node.spiking, neuron="lif", tau=LEAK))
+        for node in subject.graph
+        if node.spiking is not None
+    }
+    graph = replace(subject.graph.replace_all(leaky), name="digits_lif")
+    return replace(subject, graph=graph, precisions=("float32", "float64"))
 
 
 def bench_cnn() -> Subject:
@@ -67,7 +91,12 @@ def with_scales(subject: Subject) -> Subject:
     return replace(subject, graph=Quantize().apply(subject.graph, Context()))
 
 
-SUBJECTS = {"digits_cnn": digits_cnn, "bench_cnn": bench_cnn}
+SUBJECTS = {
+    "digits_cnn": digits_cnn,
+    "digits_exact": digits_exact,
+    "digits_lif": digits_lif,
+    "bench_cnn": bench_cnn,
+}
 
 
 def compare(subject: Subject, schedule: str, precision: str, rounds: int) -> Iterator[list[str]]:
@@ -85,6 +114,7 @@ def compare(subject: Subject, schedule: str, precision: str, rounds: int) -> Ite
                 precision=precision,
                 engine=engine,
                 threads=1,
+                settle=subject.settle,
             )
             for _ in range(rounds + 1 if compiled else 1)
         ]
@@ -111,12 +141,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write results/ and docs/")
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
+    subjects = [with_scales(SUBJECTS[name]()) for name in arguments.only]
     rows = [
         row
-        for name in arguments.only
+        for subject in subjects
         for schedule in ("lockstep", "async")
-        for precision in ("float32", "float64", "int")
-        for row in compare(with_scales(SUBJECTS[name]()), schedule, precision, rounds)
+        for precision in subject.precisions
+        for row in compare(subject, schedule, precision, rounds)
     ]
     text = (
         f"{describe_machine()}. {describe_versions(['thresher', 'numpy'])}. {STEPS} steps, one "
