@@ -27,7 +27,8 @@ class Trace(TraceHeader):
     sample : int32
         The sample's position in the data.
     tick : int64
-        1..steps * ticks_per_step; in lockstep and layered a tick is a step.
+        1..steps * ticks_per_step, later where the run settled; in lockstep and layered a tick is a
+        step.
     population : int16
         Index into `populations`, the spiking populations in rank order.
     neuron : int32

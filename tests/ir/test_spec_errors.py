@@ -67,6 +67,24 @@ CASES = [
         8,
         "v_init 'fc.weight' is [3, 32]; expected a scalar, [2] or [2, 4, 4]",
     ),
+    (
+        "conv1}",
+        "conv1, spiking: {threshold: 1, neuron: signed_if, levels: 0}}",
+        8,
+        "field 'levels' is 0; expected a whole number of at least 1",
+    ),
+    (
+        "conv1}",
+        "conv1, spiking: {threshold: 1, neuron: lif, tau: 0}}",
+        8,
+        "field 'tau' is 0; expected a finite number above 0",
+    ),
+    (
+        "inputs:",
+        "settle_limit: 0\ninputs:",
+        4,
+        "'settle_limit' is 0; expected a whole number of at",
+    ),
     # edges
     ("from: conv1}", "from: conv2}", 8, "node 'relu1': reads 'conv2', which is no node and no in"),
     ("from: image", "from: relu1", 7, "the nodes 'conv1' -> 'relu1' -> 'conv1' form a cycle"),
