@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from thresher.cython_ext.async_run cimport Run, allocate, is_self_driven, open_trains, release
 from thresher.cython_ext.calendar cimport Bucket, Calendar, push, schedule, sort_blocks, take_out
-from thresher.cython_ext.cells cimport OVER, REACHED, SLACK
+from thresher.cython_ext.cells cimport OVER, REACHED
 from thresher.cython_ext.dates cimport crossing
 from thresher.cython_ext.measures cimport decide, margin, record, saw_evidence, undecided
 from thresher.cython_ext.outlook cimport UNTOLD, quiet_ticks
@@ -116,7 +116,7 @@ cdef void simulate(
 
 cdef void start(Wiring wiring, Run* run) noexcept nogil:
     """Set every neuron to its initial potential, and every block due at the first tick."""
-    cdef int64_t block, first, end, i, output = wiring.offsets[wiring.n_populations - 1]
+    cdef int64_t block, i, output = wiring.offsets[wiring.n_populations - 1]
     cdef int p
     for i in range(run.output.n):
         run.output.rise[i] = run.on.rise(&run.cells, output + i)
@@ -124,11 +124,6 @@ cdef void start(Wiring wiring, Run* run) noexcept nogil:
         if not wiring.fires[p] or wiring.driven[p] or is_self_driven(wiring, p):
             continue
         for block in range(run.first_block[p], run.first_block[p + 1]):
-            first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
-            end = min(first + wiring.block[p], wiring.offsets[p + 1])
-            run.slack[block] = (
-                SLACK * (run.on.slowest(&run.cells, first, end) + run.last) + 1.0
-            )
             run.paces[block] = <int32_t>run.pace
             schedule(&run.calendar, <int32_t>block, p, 0, 1)
 
@@ -239,7 +234,7 @@ cdef void look(Wiring wiring, Run* run, int32_t block, int p) noexcept nogil:
     run.paces[block] = <int32_t>min(2 * <int64_t>run.paces[block], run.last)
     if run.netted:
         fire(wiring, run, first, end, p)
-        date(run, block, p, crossing(run, block, first, end))
+        date(run, block, p, crossing(run, first, end))
         return
     due = min(run.tick + run.paces[block], run.last + 1)
     state = run.on.survey(&run.cells, first, end, run.tick, due)
@@ -276,7 +271,7 @@ cdef void plan_by(
     """Keep the date `due`, for which limits were set, where no neuron may fire before it."""
     cdef int64_t soonest
     if state & REACHED:
-        soonest = crossing(run, block, first, end)
+        soonest = crossing(run, first, end)
         if soonest < due:
             due = soonest
             run.on.survey(&run.cells, first, end, run.tick, due)

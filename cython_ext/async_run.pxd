@@ -40,7 +40,6 @@ cdef struct Run:
     uint64_t* arriving        # slot -> populations (modulo 64) that have a bucket there, as bits
     uint8_t* touched          # block -> whether a netted arrival touched it
     int32_t* paces            # block -> ticks to its next date, at most
-    double* slack             # block -> ticks by which a predicted date may be late
     int32_t* looked           # blocks to look at, at this tick
     int64_t n_looked
     int32_t* found            # neurons over theta
@@ -89,7 +88,6 @@ cdef inline void allocate(Wiring wiring, Run* run) noexcept nogil:
     run.trains = <Train*>calloc(populations, sizeof(Train))
     run.touched = <uint8_t*>calloc(blocks, 1)
     run.paces = <int32_t*>calloc(blocks, sizeof(int32_t))
-    run.slack = <double*>calloc(blocks, sizeof(double))
     run.looked = <int32_t*>calloc(blocks, sizeof(int32_t))
     run.found = <int32_t*>malloc((wiring.largest_block + 1) * sizeof(int32_t))
     run.cells.u = malloc(n * width)
@@ -100,7 +98,7 @@ cdef inline void allocate(Wiring wiring, Run* run) noexcept nogil:
     if not (
         run.calendar.head and run.calendar.waiting and run.calendar.next and run.calendar.previous
         and run.calendar.due and run.buckets and run.arriving and run.trains and run.touched
-        and run.paces and run.slack and run.looked and run.found and run.cells.u and run.cells.limit
+        and run.paces and run.looked and run.found and run.cells.u and run.cells.limit
         and run.cells.inverse and run.cells.allowed and run.output.value
     ):
         run.failed = True
@@ -156,7 +154,6 @@ cdef inline void release(Wiring wiring, Run* run) noexcept:
     free(run.arriving)
     free(run.touched)
     free(run.paces)
-    free(run.slack)
     free(run.looked)
     free(run.found)
     free(run.cells.u)

@@ -28,7 +28,6 @@ typedef struct {
 
 typedef struct {
     void (*begin)(const Cells *, int64_t n);
-    double (*slowest)(const Cells *, int64_t first, int64_t end);
     uint64_t (*arrive)(const Cells *, int64_t base, const void *weights, int64_t row,
                        const int32_t *start, const int32_t *weight, const int32_t *extent,
                        int sign, int n);
@@ -43,7 +42,6 @@ typedef struct {
                        int64_t tick, int64_t due, int64_t refractory, int hard, double v_reset,
                        int32_t *found, int *state);
     double (*nearest)(const Cells *, int64_t first, int64_t end, int64_t tick);
-    int64_t (*first_over)(const Cells *, int64_t i, int64_t low, int64_t high);
     void (*await)(const Cells *, int64_t first, int64_t end, int32_t *due);
     int64_t (*train)(const Cells *, int64_t first, int64_t end, int64_t to, int64_t refractory,
                      int hard, double v_reset, int32_t *due, int32_t *when, int32_t *who);
@@ -87,9 +85,9 @@ enum { OVER = 1, REACHED = 2 };
 #undef weight_t
 
 #define ARITHMETIC_OF(name)                                                                       \
-    { begin_##name, slowest_##name, arrive_##name, add_##name, reached_##name, over_##name,       \
-      reset_##name, survey_##name, compare_##name, nearest_##name, first_over_##name,             \
-      await_##name, train_##name, value_##name, rise_##name, store_##name }
+    { begin_##name, arrive_##name, add_##name, reached_##name, over_##name, reset_##name,         \
+      survey_##name, compare_##name, nearest_##name, await_##name, train_##name, value_##name,    \
+      rise_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Arithmetic ARITHMETIC[] = {

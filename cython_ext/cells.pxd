@@ -4,8 +4,6 @@ from thresher.cython_ext.types cimport int32_t, int64_t, uint64_t
 
 
 cdef extern from "cells.h" nogil:
-    const double FAR
-    const double SLACK
     const int OVER
     const int REACHED
 
@@ -23,7 +21,6 @@ cdef extern from "cells.h" nogil:
 
     ctypedef struct Arithmetic:
         void (*begin)(const Cells*, int64_t) noexcept nogil
-        double (*slowest)(const Cells*, int64_t, int64_t) noexcept nogil
         uint64_t (*arrive)(
             const Cells*, int64_t, const void*, int64_t, const int32_t*, const int32_t*,
             const int32_t*, int, int) noexcept nogil
@@ -38,7 +35,6 @@ cdef extern from "cells.h" nogil:
             const Cells*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int,
             double, int32_t*, int*) noexcept nogil
         double (*nearest)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
-        int64_t (*first_over)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
         void (*await_ "await")(const Cells*, int64_t, int64_t, int32_t*) noexcept nogil
         int64_t (*train)(
             const Cells*, int64_t, int64_t, int64_t, int64_t, int, double, int32_t*, int32_t*,

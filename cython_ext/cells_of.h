@@ -17,18 +17,6 @@ static void OF(begin)(const Cells *c, int64_t n)
     }
 }
 
-/* The ticks in which the slowest rising ramp of first..end takes its neuron from 0 to theta. */
-static double OF(slowest)(const Cells *c, int64_t first, int64_t end)
-{
-    double slowest = 0.0;
-    for (int64_t i = first; i < end; i++) {
-        double rise = (double)((const real *)c->theta)[i] * c->inverse[i];
-        if (((const real *)c->current)[i] > 0 && rise > slowest)
-            slowest = rise;
-    }
-    return slowest;
-}
-
 /* Add one spike's weights, which begin at `row`, along n runs (at most 64) of targets; tell, one
    bit a run, in which of them a neuron reached its limit. */
 VARIANTS static uint64_t OF(arrive)(
@@ -177,31 +165,39 @@ VARIANTS static int64_t OF(compare)(
     return n;
 }
 
-/* The ticks until the first of first..end crosses theta by its ramp and may fire; FAR where none
-   does. An estimate, in rounded numbers. */
+/* Ticks before which neuron i does not fire by its ramp, and not while it is barred; FAR for never.
+   A lower bound, estimated in rounded numbers. */
+INLINE OF(estimate) OF(ahead)(
+    const Cells *c, int64_t i, OF(now) now, real steps, OF(estimate) tick, int32_t today)
+{
+    const real u = ((const real *)c->u)[i], current = ((const real *)c->current)[i];
+    const real theta = ((const real *)c->theta)[i];
+    OF(estimate) ahead = OF(AHEAD)(theta, u, current, now, c->inverse[i], steps, tick);
+    OF(estimate) barred = (OF(estimate))(c->allowed[i] - today);
+    (void)steps;
+    (void)tick;
+    ahead = current > 0 ? ahead : FAR;
+    ahead = u + OF(RISE)(current, now) >= theta ? 0 : ahead;
+    return ahead > barred ? ahead : barred;
+}
+
+/* The least of these of first..end. */
 VARIANTS static double OF(nearest)(
     const Cells *c, int64_t first, int64_t end, int64_t tick)
 {
     const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
-    const real *__restrict u = c->u, *__restrict current = c->current;
-    const real *__restrict theta = c->theta;
+    const real steps = (real)(c->last / c->ticks_per_step + 1);
     OF(estimate) soonest[LANES], best = FAR;
     int64_t i = first;
     for (int lane = 0; lane < LANES; lane++)
         soonest[lane] = FAR;
     for (; i + LANES <= end; i += LANES)
         for (int lane = 0; lane < LANES; lane++) {
-            OF(estimate) ahead = (OF(estimate))(theta[i + lane] - (u[i + lane]
-                + OF(RISE)(current[i + lane], now)) - OF(GRAIN)) * c->inverse[i + lane];
-            OF(estimate) barred = (OF(estimate))(c->allowed[i + lane] - (int32_t)tick);
-            ahead = ahead > barred ? ahead : barred;
+            OF(estimate) ahead = OF(ahead)(c, i + lane, now, steps, tick, (int32_t)tick);
             soonest[lane] = ahead < soonest[lane] ? ahead : soonest[lane];
         }
     for (; i < end; i++) {
-        OF(estimate) ahead = (OF(estimate))(theta[i] - (u[i]
-            + OF(RISE)(current[i], now)) - OF(GRAIN)) * c->inverse[i];
-        OF(estimate) barred = (OF(estimate))(c->allowed[i] - (int32_t)tick);
-        ahead = ahead > barred ? ahead : barred;
+        OF(estimate) ahead = OF(ahead)(c, i, now, steps, tick, (int32_t)tick);
         best = ahead < best ? ahead : best;
     }
     for (int lane = 0; lane < LANES; lane++)
@@ -209,28 +205,8 @@ VARIANTS static double OF(nearest)(
     return best;
 }
 
-/* The first tick from `low` on at which neuron i is at or over theta by its ramp alone; `high`
-   where that does not come before. A ramp that does not fall never falls back: bisect. */
-static int64_t OF(first_over)(const Cells *c, int64_t i, int64_t low, int64_t high)
-{
-    const real theta = ((const real *)c->theta)[i];
-    if (low >= high || OF(potential)(c, i, OF(moment)(c->ramp, low, c->ticks_per_step))
-                       >= theta)
-        return low < high ? low : high;
-    if (!(((const real *)c->current)[i] > 0))
-        return high;
-    low++;
-    while (low < high) {
-        int64_t middle = (low + high) / 2;
-        if (OF(potential)(c, i, OF(moment)(c->ramp, middle, c->ticks_per_step)) >= theta)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return high;
-}
-
-/* The same from `earliest` on, found from an estimate; the run's last tick + 1 for never. */
+/* The first tick from `earliest` on at which neuron i is at or over theta by its ramp alone, found
+   from an estimate; the run's last tick + 1 for never. A ramp that rises never falls back. */
 static inline int64_t OF(next_of_ramp)(const Cells *c, int64_t i, int64_t earliest)
 {
     const real theta = ((const real *)c->theta)[i], u = ((const real *)c->u)[i];

@@ -91,11 +91,16 @@ static inline int64_t rise_of(int64_t current, now_int32 now)
 #define MARGIN_int32(theta, current, steps) 0
 #define MARGIN_int64(theta, current, steps) 0
 
-/* What the floor of a ramp may hide of it. */
-#define GRAIN_float32 0.0f
-#define GRAIN_float64 0.0
-#define GRAIN_int32 1
-#define GRAIN_int64 1
+/* The ticks from `tick` on in which a ramp cannot reach theta; rounding is kept from passing it. */
+#define AHEAD_float32(theta, u, current, now, inverse, steps, tick)                               \
+    (((theta) - ((u) + (current) * (now)) - MARGIN_float32(theta, current, steps)) * (inverse)    \
+     * (float)(1 - SLACK) - 1)
+#define AHEAD_float64(theta, u, current, now, inverse, steps, tick)                               \
+    (((theta) - ((u) + (current) * (now)) - MARGIN_float64(theta, current, steps)) * (inverse)    \
+     * (1 - SLACK) - 1)
+#define AHEAD_int32(theta, u, current, now, inverse, steps, tick)                                 \
+    ((double)((theta) - (u)) * (inverse) * (1 - SLACK) - 1 - (tick))
+#define AHEAD_int64 AHEAD_int32
 
 /* Dates are estimated in floating point. */
 typedef float estimate_float32;
