@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from thresher.cython_ext.async_run cimport Run, allocate, is_self_driven, open_trains, release
 from thresher.cython_ext.calendar cimport Bucket, Calendar, push, schedule, sort_blocks, take_out
-from thresher.cython_ext.cells cimport OVER, REACHED
+from thresher.cython_ext.cells cimport KEPT, OVER, REACHED
 from thresher.cython_ext.dates cimport crossing
 from thresher.cython_ext.measures cimport decide, margin, record, saw_evidence, undecided
 from thresher.cython_ext.outlook cimport UNTOLD, quiet_ticks
@@ -384,20 +384,21 @@ cdef void compare_run(
 ) noexcept nogil:
     """Fire what is over theta among neighbouring neurons that reached limits, block by block."""
     cdef int64_t size = wiring.block[p], begin, end, stop = first + n, fired, i
-    cdef int64_t due = min(run.tick + run.pace, run.last + 1)
+    cdef int64_t due = min(run.tick + run.pace, run.last + 1), kept
     cdef int32_t block
     cdef int state
     while first < stop:
         begin = wiring.offsets[p] + wiring.block_of[first] * size
         end = min(begin + size, wiring.offsets[p + 1])
+        block = <int32_t>run.first_block[p] + wiring.block_of[first]
+        kept = run.calendar.due[block] if run.calendar.due[block] else run.last + 1
         fired = run.on.compare(
-            &run.cells, begin, end, first, min(stop, end), run.tick, due, run.refractory,
+            &run.cells, begin, end, first, min(stop, end), run.tick, kept, due, run.refractory,
             wiring.hard[p], wiring.v_reset[p], run.found, &state,
         )
-        if fired >= 0:
-            block = <int32_t>run.first_block[p] + wiring.block_of[first]
-            for i in range(fired):
-                emit(wiring, run, p, <int32_t>(run.found[i] - wiring.offsets[p]), 1)
+        for i in range(fired):
+            emit(wiring, run, p, <int32_t>(run.found[i] - wiring.offsets[p]), 1)
+        if fired >= 0 and state != KEPT:
             run.paces[block] = <int32_t>run.pace
             plan_by(run, block, begin, end, p, due, state)
         first = end

@@ -62,16 +62,23 @@ cdef inline void schedule(
     calendar.due[block] = due
 
 
-cdef inline bint push(Bucket* bucket, int64_t spike) noexcept nogil:
-    """Append a spike; False where memory ran out."""
+cdef inline bint reserve(Bucket* bucket, int64_t spikes) noexcept nogil:
+    """Make room for so many more; False, and as it was, where memory ran out."""
     cdef int64_t capacity
     cdef int64_t* larger
-    if bucket.n == bucket.capacity:
-        capacity = 2 * bucket.capacity + 64
+    if bucket.n + spikes > bucket.capacity:
+        capacity = 2 * bucket.capacity + spikes + 64
         larger = <int64_t*>realloc(bucket.spike, capacity * sizeof(int64_t))
         if larger == NULL:
             return False
         bucket.spike, bucket.capacity = larger, capacity
+    return True
+
+
+cdef inline bint push(Bucket* bucket, int64_t spike) noexcept nogil:
+    """Append a spike; False where memory ran out."""
+    if not reserve(bucket, 1):
+        return False
     bucket.spike[bucket.n] = spike
     bucket.n += 1
     return True

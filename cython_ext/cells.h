@@ -39,8 +39,8 @@ typedef struct {
                   int64_t refractory);
     int (*survey)(const Cells *, int64_t first, int64_t end, int64_t tick, int64_t due);
     int64_t (*compare)(const Cells *, int64_t begin, int64_t end, int64_t first, int64_t stop,
-                       int64_t tick, int64_t due, int64_t refractory, int hard, double v_reset,
-                       int32_t *found, int *state);
+                       int64_t tick, int64_t kept, int64_t due, int64_t refractory, int hard,
+                       double v_reset, int32_t *found, int *state);
     double (*nearest)(const Cells *, int64_t first, int64_t end, int64_t tick);
     void (*await)(const Cells *, int64_t first, int64_t end, int32_t *due);
     int64_t (*train)(const Cells *, int64_t first, int64_t end, int64_t to, int64_t refractory,
@@ -50,7 +50,7 @@ typedef struct {
     void (*store)(const Cells *, int64_t i, int64_t tick, void *out, int64_t at);
 } Arithmetic;
 
-enum { OVER = 1, REACHED = 2 };
+enum { OVER = 1, REACHED = 2, KEPT = 4 };
 
 #define NAME float32
 #define real float

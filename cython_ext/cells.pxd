@@ -6,6 +6,7 @@ from thresher.cython_ext.types cimport int32_t, int64_t, uint64_t
 cdef extern from "cells.h" nogil:
     const int OVER
     const int REACHED
+    const int KEPT
 
     ctypedef struct Cells:
         void* u
@@ -32,8 +33,8 @@ cdef extern from "cells.h" nogil:
         void (*reset)(const Cells*, int64_t, int, double, int64_t, int64_t) noexcept nogil
         int (*survey)(const Cells*, int64_t, int64_t, int64_t, int64_t) noexcept nogil
         int64_t (*compare)(
-            const Cells*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int,
-            double, int32_t*, int*) noexcept nogil
+            const Cells*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+            int, double, int32_t*, int*) noexcept nogil
         double (*nearest)(const Cells*, int64_t, int64_t, int64_t) noexcept nogil
         void (*await_ "await")(const Cells*, int64_t, int64_t, int32_t*) noexcept nogil
         int64_t (*train)(

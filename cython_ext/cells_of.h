@@ -100,6 +100,14 @@ INLINE void OF(reset_one)(
     c->allowed[i] = (int32_t)(allowed <= c->last ? allowed : c->last + 1);
 }
 
+/* The u below which a neuron does not reach theta by its ramp between two ticks. */
+INLINE real OF(limit_of)(real theta, real current, OF(now) now, OF(now) then, real steps)
+{
+    const real a = OF(RISE)(current, now), b = OF(RISE)(current, then);
+    (void)steps;
+    return theta - (a > b ? a : b) - OF(MARGIN)(theta, current, steps);
+}
+
 /* Set for each neuron the u below which it cannot fire before tick `due`: the largest number
    for those barred until then. Tell whether a neuron is over theta (OVER), whether one has
    reached its limit already (REACHED). */
@@ -109,17 +117,15 @@ INLINE int OF(look_over)(
     const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
     const OF(now) then = OF(moment)(c->ramp, due - 1, c->ticks_per_step);
     const real steps = (real)(c->last / c->ticks_per_step + 1);
-    (void)steps;
     const real *__restrict u = c->u, *__restrict current = c->current;
     const real *__restrict theta = c->theta;
     const int32_t *__restrict allowed = c->allowed, until = (int32_t)due;
     real *__restrict limit = c->limit;
     int over = 0, reached = 0;
     for (int64_t i = first; i < end; i++) {
-        real a = OF(RISE)(current[i], now), b = OF(RISE)(current[i], then);
-        real free = theta[i] - (a > b ? a : b) - OF(MARGIN)(theta[i], current[i], steps);
+        real free = OF(limit_of)(theta[i], current[i], now, then, steps);
         limit[i] = allowed[i] >= until ? OF(LARGEST) : free;
-        over |= u[i] + a >= theta[i];
+        over |= u[i] + OF(RISE)(current[i], now) >= theta[i];
         reached |= u[i] >= limit[i];
     }
     return (over ? OVER : 0) | (reached ? REACHED : 0);
@@ -148,20 +154,37 @@ static void OF(reset)(
     OF(reset_one)(c, i, hard, v_reset, tick, refractory);
 }
 
-/* Of the block begin..end, compare the neurons first..stop that arrivals touched. Where one
-   reached its limit, reset those that fire, list them, set the block's limits until `due` and
-   return how many fired; else -1. `state` is what `survey` tells. */
+/* Set the limit of one neuron, which fired, until `due`. */
+INLINE void OF(bar)(const Cells *c, int64_t i, int64_t tick, int64_t due)
+{
+    const OF(now) now = OF(moment)(c->ramp, tick, c->ticks_per_step);
+    const OF(now) then = OF(moment)(c->ramp, due - 1, c->ticks_per_step);
+    const real steps = (real)(c->last / c->ticks_per_step + 1);
+    const real theta = ((const real *)c->theta)[i], current = ((const real *)c->current)[i];
+    ((real *)c->limit)[i] = c->allowed[i] >= due
+                            ? OF(LARGEST) : OF(limit_of)(theta, current, now, then, steps);
+}
+
+/* Of the block begin..end, compare the neurons first..stop that arrivals touched. Where none
+   reached its limit, return -1. Else reset those that fire, list them and return how many; where
+   the limits of the others still hold until the block's date `kept`, `state` is KEPT, else the
+   block has limits until `due`, and `state` is what `survey` tells. */
 VARIANTS static int64_t OF(compare)(
     const Cells *c, int64_t begin, int64_t end, int64_t first, int64_t stop, int64_t tick,
-    int64_t due, int64_t refractory, int hard, double v_reset, int32_t *found, int *state)
+    int64_t kept, int64_t due, int64_t refractory, int hard, double v_reset, int32_t *found,
+    int *state)
 {
     int64_t n;
     if (!OF(has_reached)(c, first, stop - first))
         return -1;
     n = OF(list_over)(c, first, stop, tick, found);
-    for (int64_t k = 0; k < n; k++)
+    for (int64_t k = 0; k < n; k++) {
         OF(reset_one)(c, found[k], hard, v_reset, tick, refractory);
-    *state = OF(look_over)(c, begin, end, tick, due);
+        OF(bar)(c, found[k], tick, kept);
+    }
+    *state = KEPT;
+    if (OF(has_reached)(c, first, stop - first))
+        *state = OF(look_over)(c, begin, end, tick, due);
     return n;
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from thresher.cython_ext.calendar cimport Bucket, push
+from thresher.cython_ext.calendar cimport Bucket, push, reserve
 from thresher.cython_ext.layers cimport LAYERS, Gather, Layers
 from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence, undecided
 from thresher.cython_ext.types cimport (
@@ -24,6 +24,7 @@ cdef struct Run:
     const void* current       # per step
     void* input               # neuron of a population -> what one step brings it
     const Layers* on          # what to do with them, in the run's precision
+    int32_t* found            # neurons that fire in this step
     uint8_t* fired            # neuron of a population -> whether it fires; padded to eights
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
     int32_t* channel          # entering spike -> its channel
@@ -69,13 +70,14 @@ def run_lockstep(
     run.values = <double*>calloc(2 * n_output, sizeof(double))
     run.input = malloc(wiring.largest * wiring.width)
     run.fired = <uint8_t*>calloc(wiring.largest + 8, 1)
+    run.found = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
     run.begin = <int32_t*>calloc(wiring.most_positions + 2, sizeof(int32_t))
     run.channel = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
     run.negative = <uint8_t*>malloc(wiring.largest)
     try:
         if not (
-            run.emitted and run.values and run.input and run.fired and run.begin and run.channel
-            and run.negative
+            run.emitted and run.values and run.input and run.fired and run.found and run.begin
+            and run.channel and run.negative
         ):
             raise MemoryError
         with nogil:
@@ -98,6 +100,7 @@ def run_lockstep(
         free(run.values)
         free(run.input)
         free(run.fired)
+        free(run.found)
         free(run.begin)
         free(run.channel)
         free(run.negative)
@@ -116,14 +119,14 @@ cdef void simulate(
         run.step = step
         pending = 0
         for p in range(wiring.n_populations):
-            run.emitted[(step % run.slots) * wiring.n_populations + p].n = 0
+            emitted(wiring, run, step, p).n = 0
             if wiring.driven[p]:
                 while entry < n_input and input_ticks[entry] == step:
                     emit(wiring, run, p, input_neurons[entry], input_signs[entry])
                     entry += 1
             else:
                 integrate(wiring, run, p)
-            pending += run.emitted[(step % run.slots) * wiring.n_populations + p].n
+            pending += emitted(wiring, run, step, p).n
         run.peak = max(run.peak, pending)
         observe(wiring, run)
         predictions[step - 1] = run.decision.chosen
@@ -140,13 +143,16 @@ cdef void integrate(Wiring wiring, Run* run, int p) noexcept nogil:
     cdef int32_t entry
     cdef Projection* projection
     cdef Bucket* bucket
+    if wiring.in_first[p] == wiring.in_first[p + 1] and wiring.fires[p]:
+        fire(wiring, run, <const uint8_t*>run.current + offset * wiring.width, p)
+        return
     run.on.copy(run.input, run.current, offset, size)
     for entry in range(wiring.in_first[p], wiring.in_first[p + 1]):
         projection = &wiring.projections[wiring.in_list[entry]]
         sent = run.step - projection.delay
         if sent < 1:
             continue
-        bucket = &run.emitted[(sent % run.slots) * wiring.n_populations + projection.source]
+        bucket = emitted(wiring, run, sent, projection.source)
         if projection.kind == RUNS:
             enter(run, projection, bucket)
             if projection.outputs and not wiring.driven[projection.source] and (
@@ -159,7 +165,7 @@ cdef void integrate(Wiring wiring, Run* run, int p) noexcept nogil:
             deliver(run, projection, bucket)
         run.events += bucket.n
     if wiring.fires[p]:
-        fire(wiring, run, p)
+        fire(wiring, run, run.input, p)
         return
     run.on.integrate(run.v, offset, run.input, size)
     if run.operations > before and p == wiring.n_populations - 1:
@@ -229,37 +235,53 @@ cdef void deliver(Run* run, Projection* projection, Bucket* bucket) noexcept nog
         run.operations += end - first
 
 
-cdef void fire(Wiring wiring, Run* run, int p) noexcept nogil:
+cdef void fire(Wiring wiring, Run* run, const void* input, int p) noexcept nogil:
     """Add the input; fire each neuron at or over theta once, and reset it."""
-    cdef int64_t n = wiring.offsets[p + 1] - wiring.offsets[p], i
+    cdef int64_t n = wiring.offsets[p + 1] - wiring.offsets[p], i, count = 0
+    cdef Bucket* bucket = emitted(wiring, run, run.step, p)
     cdef uint64_t eight
-    cdef int bit
     run.on.fire(
-        run.v, wiring.offsets[p], run.input, wiring.theta, wiring.hard[p], wiring.v_reset[p],
+        run.v, wiring.offsets[p], input, wiring.theta, wiring.hard[p], wiring.v_reset[p],
         run.fired, n,
     )
     memset(run.fired + n, 0, 8)
     for i in range(0, n, 8):
         memcpy(&eight, run.fired + i, 8)
         while eight:
-            bit = lowest_bit(eight)
-            emit(wiring, run, p, <int32_t>(i + bit // 8), 1)
+            run.found[count] = <int32_t>i + lowest_bit(eight) // 8
+            count += 1
             eight &= eight - 1
+    run.counts[p] += count
+    if not reserve(bucket, count):
+        run.failed = True
+        return
+    for i in range(count):
+        bucket.spike[i] = <int64_t>run.found[i] << 1
+    bucket.n = count
+    if run.kept[p] or p == wiring.n_populations - 1:
+        for i in range(count):
+            note(wiring, run, p, run.found[i], 1)
+
+
+cdef inline Bucket* emitted(Wiring wiring, Run* run, int64_t step, int p) noexcept nogil:
+    return &run.emitted[(step % run.slots) * wiring.n_populations + p]
 
 
 cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:
-    """Count a spike, record it, and keep it for the projections that it goes along."""
+    """Count a spike of the encoder, and keep it for the projections that it goes along."""
     run.counts[p] += 1
+    if not push(emitted(wiring, run, run.step, p), (<int64_t>neuron << 1) | (sign < 0)):
+        run.failed = True
+    note(wiring, run, p, neuron, sign)
+
+
+cdef void note(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:
+    """Record a spike, and let the decision see one of the output."""
     if run.kept[p] and not record(&run.spikes, run.step, p, neuron, sign):
         run.failed = True
     if p == wiring.n_populations - 1:
         run.values[neuron] += sign
         saw_evidence(&run.decision, run.step)
-    if not push(
-        &run.emitted[(run.step % run.slots) * wiring.n_populations + p],
-        (<int64_t>neuron << 1) | (sign < 0),
-    ):
-        run.failed = True
 
 
 cdef void observe(Wiring wiring, Run* run) noexcept nogil:
