@@ -16,7 +16,16 @@ KERNELS = (
     "models_async",
     "models_lockstep",
 )
-HEADERS = ("precisions", "cells", "cells_of", "layers", "layers_of", "neurons", "neurons_of")
+HEADERS = (
+    "precisions",
+    "each_precision",
+    "cells",
+    "cells_of",
+    "layers",
+    "layers_of",
+    "neurons",
+    "neurons_of",
+)
 DEBUG = os.environ.get("THRESHER_CYTHON_DEBUG") == "1"
 GUARDS = [  # an overflow of a whole-number membrane ends the process
     "-DTHRESHER_DEBUG",

@@ -33,7 +33,6 @@ typedef struct {
                        int sign, int n);
     void (*add)(const Cells *, int64_t base, const void *weights, const int32_t *target,
                 int64_t first, int64_t end, int sign);
-    int (*reached)(const Cells *, int64_t first, int64_t n);
     int64_t (*over)(const Cells *, int64_t first, int64_t end, int64_t tick, int32_t *found);
     void (*reset)(const Cells *, int64_t i, int hard, double v_reset, int64_t tick,
                   int64_t refractory);
@@ -52,40 +51,12 @@ typedef struct {
 
 enum { OVER = 1, REACHED = 2, KEPT = 4 };
 
-#define NAME float32
-#define real float
-#define weight_t float
-#include "cells_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME float64
-#define real double
-#define weight_t double
-#include "cells_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int32
-#define real int32_t
-#define weight_t int16_t
-#include "cells_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int64
-#define real int64_t
-#define weight_t int16_t
-#include "cells_of.h"
-#undef NAME
-#undef real
-#undef weight_t
+#define BODY "cells_of.h"
+#include "each_precision.h"
+#undef BODY
 
 #define ARITHMETIC_OF(name)                                                                       \
-    { begin_##name, arrive_##name, add_##name, reached_##name, over_##name, reset_##name,         \
+    { begin_##name, arrive_##name, add_##name, over_##name, reset_##name,                         \
       survey_##name, compare_##name, nearest_##name, await_##name, train_##name, value_##name,    \
       rise_##name, store_##name }
 

@@ -28,7 +28,6 @@ cdef extern from "cells.h" nogil:
         void (*add)(
             const Cells*, int64_t, const void*, const int32_t*, int64_t, int64_t, int,
         ) noexcept nogil
-        int (*reached)(const Cells*, int64_t, int64_t) noexcept nogil
         int64_t (*over)(const Cells*, int64_t, int64_t, int64_t, int32_t*) noexcept nogil
         void (*reset)(const Cells*, int64_t, int, double, int64_t, int64_t) noexcept nogil
         int (*survey)(const Cells*, int64_t, int64_t, int64_t, int64_t) noexcept nogil

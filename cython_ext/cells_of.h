@@ -131,11 +131,6 @@ INLINE int OF(look_over)(
     return (over ? OVER : 0) | (reached ? REACHED : 0);
 }
 
-VARIANTS static int OF(reached)(const Cells *c, int64_t first, int64_t n)
-{
-    return OF(has_reached)(c, first, n);
-}
-
 VARIANTS static int64_t OF(over)(
     const Cells *c, int64_t first, int64_t end, int64_t tick, int32_t *found)
 {

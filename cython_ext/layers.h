@@ -101,37 +101,9 @@ typedef struct {
 #define PER(vector) ((int64_t)(sizeof(vector) / sizeof(real)))
 #define READ(vector, p) PASTE(READ, vector)(p)
 
-#define NAME float32
-#define real float
-#define weight_t float
-#include "layers_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME float64
-#define real double
-#define weight_t double
-#include "layers_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int32
-#define real int32_t
-#define weight_t int16_t
-#include "layers_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int64
-#define real int64_t
-#define weight_t int16_t
-#include "layers_of.h"
-#undef NAME
-#undef real
-#undef weight_t
+#define BODY "layers_of.h"
+#include "each_precision.h"
+#undef BODY
 
 #define LAYERS_OF(name)                                                                           \
     { begin_##name, copy_##name, gather_##name, spread_##name, deliver_##name, fire_##name,       \

@@ -75,37 +75,9 @@ typedef struct {
                   int64_t at);
 } Models;
 
-#define NAME float32
-#define real float
-#define weight_t float
-#include "neurons_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME float64
-#define real double
-#define weight_t double
-#include "neurons_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int32
-#define real int32_t
-#define weight_t int16_t
-#include "neurons_of.h"
-#undef NAME
-#undef real
-#undef weight_t
-
-#define NAME int64
-#define real int64_t
-#define weight_t int16_t
-#include "neurons_of.h"
-#undef NAME
-#undef real
-#undef weight_t
+#define BODY "neurons_of.h"
+#include "each_precision.h"
+#undef BODY
 
 #define MODELS_OF(name)                                                                           \
     { begin_##name, sign_##name, reset_##name, due_##name, quiet_##name, add_runs_##name,         \
