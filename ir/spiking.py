@@ -18,6 +18,7 @@ from thresher.ir.fields import (
     ruled,
     rules_of,
 )
+from thresher.ir.parameters import Parameters, ParametersRule
 from thresher.ir.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -35,7 +36,8 @@ class Spiking:
     shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)). `scale`,
     one number or a tensor (C,), is how many units of `int` precision stand for 1. `levels` is the
     largest net count of a signed neuron (T where nothing is said), `tau` the time constant of a
-    leak, in steps.
+    leak, in steps. `parameters` are a model's own numbers by name, which the model judges when the
+    network is compiled.
     """
 
     threshold: Value = ruled(NumberOrTensorRule(FloatRule(0.0, exclusive=True)))
@@ -49,6 +51,7 @@ class Spiking:
     )
     levels: int | None = ruled(OptionalRule(IntRule(1)), None)
     tau: float | None = ruled(OptionalRule(FloatRule(0.0, exclusive=True)), None)
+    parameters: Parameters = ruled(ParametersRule(), Parameters())
 
     def __post_init__(self) -> None:
         check_fields(self, "spiking", GraphError)

@@ -10,7 +10,7 @@ from thresher.ir.evaluate import single_input_output
 from thresher.ir.graph import Graph
 from thresher.ir.inflow import Inflow, deciding_node, inflow_of, place, total_delay
 from thresher.ir.linear_map import Shape, scaling
-from thresher.ir.node import Readout
+from thresher.ir.node import Node, Readout
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
 from thresher.sim.neurons import NEURONS, MaxPool, model_of
@@ -157,20 +157,21 @@ def _populations(
         )
     for name, value in found.items():
         if isinstance(value, Spiking):
-            _check_annotation(name, value, dtype)
+            _check_annotation(graph[name], value, dtype)
     return found
 
 
-def _check_annotation(name: str, spiking: Spiking, dtype: np.dtype[Any]) -> None:
+def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> None:
+    where = f"{place(node)}node '{node.name}'"
     if spiking.neuron not in NEURONS:
-        raise SimulationError(f"node '{name}': {NEURONS.unknown(spiking.neuron)}")
+        raise SimulationError(f"{where}: {NEURONS.unknown(spiking.neuron)}")
     try:
         NEURONS.get(spiking.neuron).check(spiking)
     except SimulationError as error:
-        raise SimulationError(f"node '{name}': {error}") from error
+        raise SimulationError(f"{where}: {error}") from error
     if dtype.kind == "i" and NEURONS.get(spiking.neuron).leaks:
         raise SimulationError(
-            f"node '{name}': neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
+            f"{where}: neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
             "does not have; take --precision float32"
         )
 
@@ -224,6 +225,7 @@ def _population(
         _v_reset(name, spiking.v_reset, scale, dtype),
         spiking.levels,
         np.inf if spiking.tau is None else spiking.tau,
+        NEURONS.get(spiking.neuron).complete(spiking.parameters),
     )
 
 

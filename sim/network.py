@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from thresher.ir.linear_map import LinearMap, Shape
 from thresher.ir.node import Readout
+from thresher.ir.parameters import Parameters
 from thresher.sim.rounding import LARGEST_PSP, weight_dtype
 
 Reals = NDArray[Any]
@@ -40,7 +41,8 @@ class Population:
     integrates and never fires (its theta is infinite, or the largest whole number). `current` is
     bias + shift per step, float64 and not scaled; a sample's analog input is added before the sum
     is rounded. `levels` is the largest net count of a signed model, None standing for T; `tau` the
-    time constant of the leak, in steps. A "max_pool" counts: its theta is 1.
+    time constant of the leak, in steps; `parameters` are all that the model has. A "max_pool"
+    counts: its theta is 1.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Population:
     v_reset: float
     levels: int | None = None
     tau: float = np.inf
+    parameters: Parameters = Parameters()
 
     @property
     def size(self) -> int:

@@ -1,17 +1,19 @@
 """Neuron: what a model of a spiking neuron has to say; the registry of models."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
+from thresher.ir.parameters import Parameters
 from thresher.ir.spiking import Spiking
-from thresher.registry import Registry
+from thresher.registry import Registry, suggest
 from thresher.sim.contract import NEVER
 from thresher.sim.network import Ints, Population, Projection, Reals
+from thresher.sim.neurons.parameter import Parameter
 from thresher.sim.neurons.time import Time
 
 Chosen = Ints | slice
@@ -32,6 +34,8 @@ class Neuron(ABC):
     """Whether the compiled engines know the model."""
     takes: ClassVar[frozenset[str]] = frozenset()
     """Which of an annotation's `levels` and `tau` the model has."""
+    parameters: ClassVar[Mapping[str, Parameter]] = {}
+    """What an annotation may set under `parameters`, by name; `population.parameters` has all."""
     leaks: ClassVar[bool] = False
     """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
     takes_back: ClassVar[bool] = False
@@ -52,6 +56,31 @@ class Neuron(ABC):
                     f"neuron '{cls.name}' has no {field}; leave it out, or take neuron "
                     + " or ".join(others)
                 )
+        for name, value in spiking.parameters.items():
+            cls._check_parameter(name, value)
+
+    @classmethod
+    def _check_parameter(cls, name: str, value: float) -> None:
+        if name not in cls.parameters:
+            known = ", ".join(cls.parameters)
+            raise SimulationError(
+                f"neuron '{cls.name}' has no parameter '{name}': "
+                + (f"{suggest(name, cls.parameters)}known are {known}" if known else "it has none")
+            )
+        parameter = cls.parameters[name]
+        try:
+            parameter.rule.parse(value)
+        except ValueError as error:
+            unit = f" in {parameter.unit}" if parameter.unit else ""
+            raise SimulationError(
+                f"neuron '{cls.name}': parameter '{name}', {parameter.meaning}{unit}, is "
+                f"{value:g}; expected {error}"
+            ) from None
+
+    @classmethod
+    def complete(cls, parameters: Parameters) -> Parameters:
+        """Return all parameters of the model: those given, and the defaults of the others."""
+        return Parameters({**{n: p.default for n, p in cls.parameters.items()}, **parameters})
 
     @abstractmethod
     def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:

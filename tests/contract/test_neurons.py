@@ -8,10 +8,11 @@ from networks import neurons
 from running import Setting, every_engine, network_of, run, stimulus_of
 
 from thresher import SimulationError, simulate
-from thresher.ir import Graph
+from thresher.ir import Graph, Spiking
+from thresher.ir.fields import FloatRule
 from thresher.sim import NEURONS, Population, compiled_available
 from thresher.sim.contract import Options
-from thresher.sim.neurons import IntegrateAndFire, Time
+from thresher.sim.neurons import IntegrateAndFire, Parameter, Time
 
 every_neuron = pytest.mark.parametrize("name", list(NEURONS))
 needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_available()[1])
@@ -38,6 +39,19 @@ def integrating(hard_reset: bool) -> IntegrateAndFire:
 @every_neuron
 def test_a_model_is_registered_under_its_name(name: str) -> None:
     assert NEURONS.get(name).name == name
+
+
+@every_neuron
+def test_the_default_of_a_parameter_obeys_its_own_rule(name: str) -> None:
+    for parameter in NEURONS.get(name).parameters.values():
+        assert parameter.rule.parse(parameter.default) == parameter.default
+        assert parameter.meaning
+
+
+@every_neuron
+def test_a_parameter_that_a_model_does_not_have_is_refused_by_name(name: str) -> None:
+    with pytest.raises(SimulationError, match=f"neuron '{name}' has no parameter 'x_rest'"):
+        NEURONS.get(name).check(Spiking(1.0, parameters={"x_rest": 1.0}))
 
 
 def test_the_ramp_adds_what_the_current_has_brought() -> None:
@@ -112,3 +126,63 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
     message = "node 'if': unknown neuron 'iff': did you mean 'if'"
     with pytest.raises(SimulationError, match=message):
         simulate(with_neuron("iff"), np.zeros((1, 1), np.float32), steps=1)
+
+
+class Adjustable(IntegrateAndFire):
+    """A model with two parameters, of which it adds the first to every potential."""
+
+    name: ClassVar[str] = "adjustable"
+    has_kernel: ClassVar[bool] = False
+    parameters: ClassVar[dict[str, Parameter]] = {
+        "head_start": Parameter(0.5, "mV", "what every neuron starts with"),
+        "rate": Parameter(1.0, "", "what nothing reads", FloatRule(0.0, exclusive=True)),
+    }
+
+    def __init__(self, population: Population, current: np.ndarray, time: Time) -> None:
+        super().__init__(population, current, time)
+        self.u += population.parameters["head_start"]
+
+
+@pytest.fixture
+def adjustable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NEURONS._entries, "adjustable", Adjustable)
+
+
+@pytest.mark.usefixtures("adjustable")
+@pytest.mark.parametrize(("parameters", "first"), [({}, 2), ({"head_start": 0.75}, 1)])
+def test_a_parameter_reaches_the_model_and_its_default_where_none_is_given(
+    parameters: dict, first: int
+) -> None:
+    graph = neurons([0.25], [[1.0]], neuron="adjustable", parameters=parameters)
+    result = simulate(graph, np.zeros((1, 1), np.float32), steps=4, record="spikes")
+    assert result.trace.spike_train("if", 0)[0] == first
+
+
+@pytest.mark.usefixtures("adjustable")
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"head_strat": 1},
+            "node 'if': neuron 'adjustable' has no parameter 'head_strat': did you mean "
+            "'head_start'. known are head_start, rate",
+        ),
+        (
+            {"rate": 0},
+            "node 'if': neuron 'adjustable': parameter 'rate', what nothing reads, is 0; expected "
+            "a finite number above 0",
+        ),
+    ],
+)
+def test_a_wrong_parameter_names_the_node_the_parameter_and_what_was_expected(
+    parameters: dict, message: str
+) -> None:
+    graph = neurons([1.0], [[1.0]], neuron="adjustable", parameters=parameters)
+    with pytest.raises(SimulationError, match=message):
+        simulate(graph, np.zeros((1, 1), np.float32), steps=1)
+
+
+def test_a_parameter_of_a_model_that_has_none_says_so() -> None:
+    graph = neurons([1.0], [[1.0]], parameters={"a": 0.02})
+    with pytest.raises(SimulationError, match="neuron 'if' has no parameter 'a': it has none"):
+        simulate(graph, np.zeros((1, 1), np.float32), steps=1)

@@ -44,6 +44,7 @@ def test_a_real_spec_is_valid(path: Path) -> None:
         ("from: image", "from: [image]"),
         ("padding: 1", "padding: [[1, 0], [2, 1]]"),
         ("from: conv1", "from: conv1, spiking: {threshold: relu1.threshold, v_init: 0.5}"),
+        ("from: conv1", "from: conv1, spiking: {threshold: 1, parameters: {a: 0.02, b: -65}}"),
         ("from: conv1", "from: conv1, delay: 2"),
         ("[1, 4, 4]", "[1, 4, 4], preprocess: {mean: 0.5, std: [1.0]}, threshold: 2"),
         ("small.safetensors", "[a.safetensors, {w: {init: normal, std: 0.1}}]"),

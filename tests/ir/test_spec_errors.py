@@ -80,6 +80,24 @@ CASES = [
         "field 'tau' is 0; expected a finite number above 0",
     ),
     (
+        "conv1}",
+        "conv1, spiking: {threshold: 1, parameters: {a: 0.02, b: yes}}}",
+        8,
+        "names to finite numbers, such as {a: 0.02}; 'b' is True",
+    ),
+    (
+        "conv1}",
+        "conv1, spiking: {threshold: 1, parameters: 0.02}}",
+        8,
+        "field 'parameters' is 0.02; expected a mapping of names to finite numbers",
+    ),
+    (
+        "conv1}",
+        "conv1, spiking: {threshold: 1, parameters: {a: 1, a: 2}}}",
+        8,
+        "'a' is written twice",
+    ),
+    (
         "inputs:",
         "settle_limit: 0\ninputs:",
         4,

@@ -110,6 +110,7 @@ def draw_spiking(draw: Draw, name: str, shape: Shape) -> Spiking:
         draw(floats),
         draw(st.sampled_from(["soft", "hard"])),
         draw(floats),
+        parameters=draw(st.dictionaries(names, floats, max_size=3)),
     )
 
 
