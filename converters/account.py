@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.spiking import SIGNED, Value
+from thresher.ir.time_codes import TIME_CODED
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def _row(
     if now.spiking is not None:
         became = _population(now.spiking) + (", the readout" if is_readout else "")
         return Account(node.name, became, "; ".join(said or [now.op.kind]))
-    if _is_pool(converted, now) and any(_is_signed(other) for other in converted):
-        return Account(node.name, "population (max_pool)", "follows the largest net count")
+    if _is_pool(converted, now) and any(_may_be_followed(other) for other in converted):
+        return Account(node.name, "population (max_pool)", "follows the largest of each window")
     if now.op.is_linear():
         reached = targets[node.name]
         became = f"synapses to {_listed(reached)}" if reached else "unused"
@@ -118,8 +119,8 @@ def _is_pool(graph: Graph, node: Node) -> bool:
     return node.op.to_windows(*graph.in_shapes(node.name)) is not None
 
 
-def _is_signed(node: Node) -> bool:
-    return node.spiking is not None and node.spiking.neuron == SIGNED
+def _may_be_followed(node: Node) -> bool:
+    return node.spiking is not None and node.spiking.neuron in (SIGNED, *TIME_CODED)
 
 
 def _listed(names: Sequence[str]) -> str:

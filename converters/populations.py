@@ -10,6 +10,7 @@ from thresher.converters.pass_ import Context
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.spiking import Value
+from thresher.ir.time_codes import TIME_CODED
 
 Change = Callable[[Node, Spiking], Spiking]
 
@@ -34,6 +35,11 @@ def set_start(graph: Graph, context: Context, field: str, factor: float, why: st
     """
 
     def start(node: Node, spiking: Spiking) -> Spiking:
+        if spiking.neuron in TIME_CODED:
+            raise PassError(
+                f"neurons '{spiking.neuron}' start where 'use-time-code' says; take this pass out "
+                "of the recipe, and set use-time-code.rounding to 'nearest'"
+            )
         for name in ("v_init", "shift"):
             if getattr(spiking, name) != 0:
                 raise PassError(
@@ -44,7 +50,7 @@ def set_start(graph: Graph, context: Context, field: str, factor: float, why: st
             return spiking
         context.note(node.name, field, why)
         name = tensor_name(graph, node.name, field)
-        value = _scaled(spiking.threshold, factor, name)
+        value = scaled(spiking.threshold, factor, name)
         return (
             replace(spiking, v_init=value) if field == "v_init" else replace(spiking, shift=value)
         )
@@ -52,7 +58,8 @@ def set_start(graph: Graph, context: Context, field: str, factor: float, why: st
     return change_populations(graph, context, start)
 
 
-def _scaled(value: Value, factor: float, name: str) -> Value:
+def scaled(value: Value, factor: float, name: str) -> Value:
+    """Return a neuron parameter times a factor; where it is a tensor, one of that name."""
     if not isinstance(value, Tensor):
         return value * factor
     scaled = value.values.astype(np.float64) * factor

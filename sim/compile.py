@@ -13,7 +13,7 @@ from thresher.ir.linear_map import Shape, scaling
 from thresher.ir.node import Node, Readout
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
-from thresher.sim.neurons import NEURONS, MaxPool, model_of
+from thresher.sim.neurons import NEURONS, MaxPool, TimeCoded, model_of
 from thresher.sim.rounding import rounded, weight_dtype
 from thresher.sim.synapses import to_synapses, to_windows
 
@@ -120,11 +120,12 @@ def _expect_counts(network: Network) -> None:
     """Raise SimulationError where a max pool follows neurons that take no count back."""
     for projection in network.projections:
         source, target = (network.populations[r] for r in (projection.source, projection.target))
-        if target.neuron == MaxPool.name and not model_of(source).takes_back:
+        follows = model_of(source).takes_back or issubclass(model_of(source), TimeCoded)
+        if target.neuron == MaxPool.name and not follows:
             raise SimulationError(
                 f"node '{target.name}' is a max pool of '{source.name}', whose neurons are "
-                f"'{source.neuron}'; it follows the net counts of 'signed_if' alone: convert with "
-                "the recipe 'exact', or replace it by an average pool "
+                f"'{source.neuron}'; it follows 'signed_if', and neurons that say a value by time: "
+                "convert with the recipe 'exact', or replace it by an average pool "
                 "(--set replace-unsupported.max_pool=average)"
             )
 
@@ -169,10 +170,16 @@ def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> Non
         NEURONS.get(spiking.neuron).check(spiking)
     except SimulationError as error:
         raise SimulationError(f"{where}: {error}") from error
-    if dtype.kind == "i" and NEURONS.get(spiking.neuron).leaks:
+    model = NEURONS.get(spiking.neuron)
+    if dtype.kind == "i" and model.leaks:
         raise SimulationError(
             f"{where}: neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
             "does not have; take --precision float32"
+        )
+    if dtype.kind == "i" and model.window is not None and not model.window.whole:
+        raise SimulationError(
+            f"{where}: a spike of neuron '{spiking.neuron}' may bring a fraction of its "
+            "threshold, which precision 'int' does not have; take --precision float32"
         )
 
 

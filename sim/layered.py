@@ -2,27 +2,74 @@
 
 import numpy as np
 
+from thresher.errors import SimulationError
 from thresher.sim.contract import NEVER, Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
-from thresher.sim.network import Floats, Network, Population, Projection, Reals, SparseSynapses
-from thresher.sim.neurons import MaxPool
+from thresher.sim.network import Floats, Network, Population, Reals, SparseSynapses
+from thresher.sim.neurons import MaxPool, Volley, Window, model_of, no_spikes
 from thresher.sim.synapses import transmit
 
 
 def prepare_layered(network: Network, options: Options) -> Run:
     """Return a function that runs one sample of `network` population by population.
 
-    spikes = clip(floor((T * current + PSPs + v_init) / theta), 0, L), which is the quantised ANN; L
-    is T, or what a signed population says. A population at depth d fires the j-th of its n spikes
-    at step d T + ceil(j T / n); a max pool fires with the populations that it follows. There is
-    one implementation, which every engine shares: it has no order of events to differ in. Sums are
-    float64, or int64 where the network is whole.
+    Each sees its whole input of T steps, T times the ANN's pre-activation, and then fires in T
+    steps of its own, as its neurons' `Window` says: a population at depth d in steps dT + 1 ..
+    (d + 1) T. Of `if` and `signed_if` clip(floor((T * current + PSPs + v_init) / theta), 0, L)
+    spikes, which is the quantised ANN; L is T, or what a signed population says. A max pool fires
+    with the populations that it follows. There is one implementation, which every engine shares: it
+    has no order of events to differ in. Sums are float64, or int64 where the network is whole.
+
+    Raises
+    ------
+    SimulationError
+        Where a window of T steps has no meaning for a neuron, or a max pool follows two kinds.
     """
+    windows, depths = windows_of(network, options.steps), depth_of(network)
 
     def run(stimulus: Stimulus) -> SampleRun:
-        return LayeredRun(network, options, stimulus).run()
+        return LayeredRun(network, options, stimulus, windows, depths).run()
 
     return run
+
+
+def windows_of(network: Network, steps: int) -> dict[int, Window]:
+    """Return the windows of the populations that fire and are no input, by rank.
+
+    A max pool's is that of the populations that it follows.
+
+    Raises
+    ------
+    SimulationError
+        Where a window of so many steps has no meaning, or a max pool would follow two kinds.
+    """
+    windows: dict[int, Window] = {}
+    for population in network.spiking:
+        window = model_of(population).window
+        if population.neuron == MaxPool.name:
+            window = _followed(network, population.rank, windows)
+        if window is None or population.neuron == "input":
+            continue
+        try:
+            window.check_steps(steps)
+        except SimulationError as error:
+            raise SimulationError(
+                f"node '{population.name}': neuron '{population.neuron}' {error}"
+            ) from error
+        windows[population.rank] = window
+    return windows
+
+
+def _followed(network: Network, pool: int, windows: dict[int, Window]) -> Window:
+    sources = [p.source for p in network.projections if p.target == pool]
+    if len({type(windows[rank]) for rank in sources}) > 1:
+        kinds = sorted({network.populations[rank].neuron for rank in sources})
+        raise SimulationError(
+            f"node '{network.populations[pool].name}' is a max pool of neurons "
+            f"{' and '.join(repr(kind) for kind in kinds)}, whose spikes do not compare; expected "
+            "one kind"
+        )
+    return windows[sources[0]]
 
 
 def depth_of(network: Network) -> list[int]:
@@ -45,14 +92,27 @@ def layered_steps(network: Network, steps: int) -> int:
 
 
 class LayeredRun:
-    """Run one sample: potentials and counts of all neurons, one population after another."""
+    """Run one sample: potentials and spikes of all neurons, one population after another.
 
-    def __init__(self, network: Network, options: Options, stimulus: Stimulus) -> None:
+    `levels` holds what a neuron's spikes say (`if`: how many they are), `sent` how many theta * w
+    they bring in all (`if`: as many), `n_spikes` how many there are.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        options: Options,
+        stimulus: Stimulus,
+        windows: dict[int, Window],
+        depths: list[int],
+    ) -> None:
         self.network, self.options, self.stimulus = network, options, stimulus
+        self.windows, self.depths = windows, depths
         self.dtype = np.dtype(np.int64 if network.is_whole else np.float64)
         v_init = np.concatenate([p.v_init for p in network.populations]).astype(self.dtype)
         self.potentials: Reals = v_init + options.steps * stimulus.current.astype(self.dtype)
-        self.counts = np.zeros(len(self.potentials))  # signed where the input is
+        self.levels, self.sent = np.zeros((2, len(self.potentials)))
+        self.n_spikes = np.zeros(len(self.potentials), np.int64)
         self.synaptic_operations = self.events = 0
         self.evidence = first_decision(network, options) != NEVER
 
@@ -60,14 +120,14 @@ class LayeredRun:
         return slice(self.network.offsets[rank], self.network.offsets[rank + 1])
 
     def run(self) -> SampleRun:
-        spikes = [self._fire(rank) for rank in range(len(self.network.populations))]
-        spike_counts = np.array([len(ticks) for ticks, _, _ in spikes])
+        volleys = [self._fire(rank) for rank in range(len(self.network.populations))]
+        spike_counts = np.array([len(volley.steps) for volley in volleys])
         kept = [rank for rank, keep in enumerate(self.options.record) if keep]
-        ticks, neurons, signs = (
-            np.concatenate([spikes[rank][column] for rank in kept] or [np.zeros(0)])
-            for column in range(3)
-        )
+        recorded = [volleys[rank] for rank in kept] or [no_spikes()]
         populations = np.repeat(kept, spike_counts[kept]) if kept else np.zeros(0)
+        ticks = np.concatenate([volley.steps for volley in recorded])
+        neurons = np.concatenate([volley.neurons for volley in recorded])
+        signs = np.concatenate([volley.signs for volley in recorded])
         order = np.argsort(ticks, kind="stable")
         decided = layered_steps(self.network, self.options.steps) if self.evidence else NEVER
         return SampleRun(
@@ -80,7 +140,7 @@ class LayeredRun:
             self.events,
             0,
             self.potentials.astype(self.network.dtype),
-            ticks[order].astype(np.int64),
+            ticks[order],
             populations[order].astype(np.int16),
             neurons[order].astype(np.int32),
             signs[order].astype(np.int8),
@@ -88,64 +148,61 @@ class LayeredRun:
             layered_steps(self.network, self.options.steps) if self.options.settles else NEVER,
         )
 
-    def _fire(self, rank: int) -> tuple[Floats, Floats, Floats]:
-        """Take the input of a population, fire it; return its spikes' steps, neurons, signs."""
-        population, span = self.network.populations[rank], self.span(rank)
+    def _fire(self, rank: int) -> Volley:
+        """Take the input of a population and fire it; return its spikes, at absolute steps."""
+        population, steps = self.network.populations[rank], self.options.steps
         if population.neuron == "input":
-            stimulus = self.stimulus
-            np.add.at(self.counts, stimulus.neurons, stimulus.signs)
-            return (
-                stimulus.ticks.astype(np.float64),
-                stimulus.neurons.astype(np.float64),
-                stimulus.signs.astype(np.float64),
-            )
+            given = self.stimulus
+            spikes = Volley(given.ticks, given.neurons.astype(np.int64), given.signs.astype(int))
+            self._send(rank, spikes, np.ones(len(given.ticks)))
+            return spikes
         self._receive(rank)
         if not population.fires:
-            return np.zeros(0), np.zeros(0), np.zeros(0)
-        steps, n = self.options.steps, self._count(population, span)
-        self.counts[span] = n
-        self.evidence |= rank == len(self.network.populations) - 1 and bool(n.any())
-        neurons = np.repeat(np.arange(population.size), n.astype(np.int64))
-        nth = np.arange(len(neurons)) - np.repeat(np.cumsum(n) - n, n.astype(np.int64)) + 1
-        ticks = depth_of(self.network)[rank] * steps + np.ceil(nth * steps / n[neurons])
-        return ticks, neurons.astype(np.float64), np.ones(len(neurons))
+            return no_spikes()
+        window, levels = self.windows[rank], self._levels(population)
+        spikes = window.spikes(levels, steps)
+        self._send(rank, spikes, window.charge(spikes.steps, steps))
+        self.levels[self.span(rank)] = levels
+        self.evidence |= rank == len(self.network.populations) - 1 and bool(levels.any())
+        if population.neuron != MaxPool.name:
+            sent = self.sent[self.span(rank)].astype(self.dtype)
+            self.potentials[self.span(rank)] -= population.theta.astype(self.dtype) * sent
+        return Volley(self.depths[rank] * steps + spikes.steps, spikes.neurons, spikes.signs)
 
-    def _count(self, population: Population, span: slice) -> Reals:
-        """Return the spikes of each neuron, and take what they carry off the potentials."""
+    def _levels(self, population: Population) -> Reals:
+        """Return the level of each neuron; a max pool's is the largest of its window."""
+        v = self.potentials[self.span(population.rank)]
         if population.neuron == MaxPool.name:
-            return self.potentials[span]
-        theta = population.theta.astype(self.dtype)
-        levels = population.levels or self.options.steps
-        n: Reals = np.clip(self._floor(self.potentials[span], theta), 0, levels)
-        self.potentials[span] -= n * theta
-        return n
+            return v
+        theta, steps = population.theta.astype(self.dtype), self.options.steps
+        window = self.windows[population.rank]
+        return window.levels(v, theta, steps, population.levels or steps)
 
-    def _floor(self, potentials: Reals, theta: Reals) -> Reals:
-        """Count how often theta goes into each potential, towards minus infinity."""
-        return potentials // theta if self.network.is_whole else np.floor(potentials / theta)
+    def _send(self, rank: int, spikes: Volley, charge: Floats) -> None:
+        """Note how many spikes each neuron of a population fires, and what they bring in all."""
+        size, span = self.network.populations[rank].size, self.span(rank)
+        self.n_spikes[span] = np.bincount(spikes.neurons, minlength=size)
+        self.sent[span] = np.bincount(spikes.neurons, spikes.signs * charge, size)
 
     def _receive(self, rank: int) -> None:
-        span = self.span(rank)
+        """Add what the spikes of a population's sources bring, or take the largest of a window."""
+        potentials = self.potentials[self.span(rank)]
         for projection in self.network.projections:
-            if projection.target == rank:
-                sent = self.counts[self.span(projection.source)]
-                self._add(projection, sent, span)
-                self.events += int(np.abs(sent).sum())
-                operations = int(np.abs(sent) @ projection.synapses.fan_out())
-                self.synaptic_operations += operations
-                readout = not self.network.populations[rank].fires
-                self.evidence |= readout and operations > 0
-
-    def _add(self, projection: Projection, sent: Floats, span: slice) -> None:
-        """Add what the sources' counts bring, or take the largest of a window."""
-        synapses, potentials = projection.synapses, self.potentials[span]
-        if isinstance(synapses, SparseSynapses) and projection.kind == "window":
-            counts = np.repeat(sent, np.diff(synapses.indptr)).astype(self.dtype)
-            np.maximum.at(potentials, synapses.indices, counts)
-        else:
-            potentials += transmit(synapses, sent, len(potentials)).astype(self.dtype)
+            if projection.target != rank:
+                continue
+            source, synapses = self.span(projection.source), projection.synapses
+            if isinstance(synapses, SparseSynapses) and projection.kind == "window":
+                levels = np.repeat(self.levels[source], np.diff(synapses.indptr))
+                np.maximum.at(potentials, synapses.indices, levels.astype(self.dtype))
+            else:
+                brought = transmit(synapses, self.sent[source], len(potentials))
+                potentials += brought.astype(self.dtype)
+            self.events += int(self.n_spikes[source].sum())
+            operations = int(self.n_spikes[source] @ synapses.fan_out())
+            self.synaptic_operations += operations
+            self.evidence |= not self.network.populations[rank].fires and operations > 0
 
     def _decision(self) -> int:
         output = self.network.populations[-1]
-        values = self.counts if output.fires else self.potentials
+        values = self.levels if output.fires else self.potentials
         return int(np.argmax(values[self.span(output.rank)]))

@@ -19,6 +19,7 @@ from thresher.ir.images import Images, check_images, image_blocks
 from thresher.ir.node import Readout
 from thresher.ir.tensor import Tensor
 from thresher.ir.threads import map_in_threads
+from thresher.ir.time_codes import TIME_CODED
 from thresher.sim import options as checks
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph, expect_converted
@@ -28,6 +29,7 @@ from thresher.sim.encoders import ENCODERS
 from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
+from thresher.sim.neurons import neuron_of
 from thresher.sim.recording import (
     Recording,
     available_bytes,
@@ -268,6 +270,8 @@ def _prepare(network: Network, options: Options, engine: str) -> Run:
     if options.schedule == "layered":
         checks.expect_layered(network, options)
         return prepare_layered(network, options)
+    for population in network.populations:
+        neuron_of(population)  # refuses one that no schedule without windows can run
     return ENGINES.get(engine).prepare(network, options)
 
 
@@ -328,6 +332,13 @@ def _warn_other_steps(graph: Graph, steps: int) -> None:
         warnings.warn(
             f"the thresholds of neurons with levels were made for {converted} steps and {steps} "
             f"are run: counts stand for other activations; convert with --steps {steps}",
+            stacklevel=3,
+        )
+    starts = [s.v_init for s in annotations if s.neuron in TIME_CODED]
+    if any(isinstance(v_init, Tensor) or v_init != 0 for v_init in starts):
+        warnings.warn(
+            f"the start of time-coded neurons was made for {converted} steps and {steps} are run: "
+            f"it is no longer half a level; convert with --steps {steps}",
             stacklevel=3,
         )
     if any(isinstance(s.shift, Tensor) or s.shift != 0 for s in annotations):

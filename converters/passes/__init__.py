@@ -10,6 +10,7 @@ from thresher.converters.passes.shift import Shift
 from thresher.converters.passes.soft_reset import SoftReset
 from thresher.converters.passes.strip_dropout import StripDropout
 from thresher.converters.passes.use_signed_neurons import UseSignedNeurons
+from thresher.converters.passes.use_time_code import UseTimeCode
 
 __all__ = [
     "BalanceThresholds",
@@ -22,4 +23,5 @@ __all__ = [
     "SoftReset",
     "StripDropout",
     "UseSignedNeurons",
+    "UseTimeCode",
 ]

@@ -19,7 +19,7 @@ class ReplaceUnsupported(Pass):
     ----------
     max_pool : str
         Whether to refuse a max pool, to replace it by an average pool (retrain then), or to keep
-        it, for 'use-signed-neurons'.
+        it, for 'use-signed-neurons' or 'use-time-code'.
     leaky_relu : str
         Whether to refuse a leaky ReLU or to replace it by a ReLU.
     softmax : str

@@ -1,21 +1,35 @@
 """Neuron models: one file each; importing this fills the registry."""
 
+from thresher.sim.neurons.few_spikes import FewSpikes
 from thresher.sim.neurons.integrate_and_fire import IntegrateAndFire
 from thresher.sim.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFire
 from thresher.sim.neurons.max_pool import MaxPool
-from thresher.sim.neurons.model import NEURONS, Neuron, model_of
+from thresher.sim.neurons.model import NEURONS, Model, Neuron, model_of, neuron_of
 from thresher.sim.neurons.parameter import Parameter
 from thresher.sim.neurons.signed_integrate_and_fire import SignedIntegrateAndFire
 from thresher.sim.neurons.time import Time
+from thresher.sim.neurons.time_coded import TimeCoded
+from thresher.sim.neurons.ttfs import TimeToFirstSpike
+from thresher.sim.neurons.two_spike import TwoSpike
+from thresher.sim.neurons.window import Volley, Window, no_spikes
 
 __all__ = [
     "NEURONS",
+    "FewSpikes",
     "IntegrateAndFire",
     "LeakyIntegrateAndFire",
     "MaxPool",
+    "Model",
     "Neuron",
     "Parameter",
     "SignedIntegrateAndFire",
     "Time",
+    "TimeCoded",
+    "TimeToFirstSpike",
+    "TwoSpike",
+    "Volley",
+    "Window",
     "model_of",
+    "neuron_of",
+    "no_spikes",
 ]

@@ -17,6 +17,7 @@ from thresher.sim.neurons.model import (
     first_tick,
 )
 from thresher.sim.neurons.time import Time
+from thresher.sim.neurons.window import SpikeCount, Window
 
 
 class Integrator(Neuron):
@@ -25,6 +26,8 @@ class Integrator(Neuron):
     `u` holds v_init, the potentials received and the resets; a lockstep step is summed on its own,
     its current first, and then added to u, which rounds as the ANN's sums do.
     """
+
+    window: ClassVar[Window | None] = SpikeCount()
 
     def __init__(self, population: Population, current: Reals, time: Time) -> None:
         super().__init__(population, current, time)

@@ -1,4 +1,4 @@
-"""Neuron: what a model of a spiking neuron has to say; the registry of models."""
+"""Model and Neuron: what a model of a spiking neuron has to say; the registry of models."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from thresher.sim.contract import NEVER
 from thresher.sim.network import Ints, Population, Projection, Reals
 from thresher.sim.neurons.parameter import Parameter
 from thresher.sim.neurons.time import Time
+from thresher.sim.neurons.window import Window
 
 Chosen = Ints | slice
 EVERY = slice(None)
@@ -22,11 +23,11 @@ Bools = NDArray[np.bool_]
 Signs = NDArray[np.int8]
 
 
-class Neuron(ABC):
-    """The neurons of one population while one sample runs; a model's equations are its docstring.
+class Model:
+    """What there is to know of a neuron model without running it; its equations are its docstring.
 
-    The engine delivers spikes, asks who would fire, sees to the refractory rule, resets those that
-    do fire and passes their spikes on. In lockstep a tick is a step.
+    A model that runs in time is a `Neuron`; one whose spikes mean something only in a window of
+    their own is a `TimeCoded`.
     """
 
     name: ClassVar[str]
@@ -36,15 +37,14 @@ class Neuron(ABC):
     """Which of an annotation's `levels` and `tau` the model has."""
     parameters: ClassVar[Mapping[str, Parameter]] = {}
     """What an annotation may set under `parameters`, by name; `population.parameters` has all."""
+    window: ClassVar[Window | None] = None
+    """How its populations fire in schedule `layered`; None where that has no meaning."""
     leaks: ClassVar[bool] = False
     """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
     takes_back: ClassVar[bool] = False
     """Whether negative spikes take counts back, so that a max pool may follow the net count."""
     rests: ClassVar[bool] = True
     """Whether the refractory rule holds."""
-
-    def __init__(self, population: Population, current: Reals, time: Time) -> None:
-        self.population, self.current, self.time = population, current, time
 
     @classmethod
     def check(cls, spiking: Spiking) -> None:
@@ -82,6 +82,17 @@ class Neuron(ABC):
         """Return all parameters of the model: those given, and the defaults of the others."""
         return Parameters({**{n: p.default for n, p in cls.parameters.items()}, **parameters})
 
+
+class Neuron(Model, ABC):
+    """The neurons of one population while one sample runs.
+
+    The engine delivers spikes, asks who would fire, sees to the refractory rule, resets those that
+    do fire and passes their spikes on. In lockstep a tick is a step.
+    """
+
+    def __init__(self, population: Population, current: Reals, time: Time) -> None:
+        self.population, self.current, self.time = population, current, time
+
     @abstractmethod
     def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:
         """Return the potentials after what has happened up to a tick."""
@@ -111,15 +122,32 @@ class Neuron(ABC):
         """Return the tick from `earliest` on at which each would fire if nothing came; or NEVER."""
 
 
-NEURONS: Registry[type[Neuron]] = Registry("neuron", SimulationError)
+NEURONS: Registry[type[Model]] = Registry("neuron", SimulationError)
 """The models that an annotation may name."""
 PARTS: dict[str, type[Neuron]] = {}
 """What the populations are made of that stand for no activation: input, readout, max pool."""
 
 
-def model_of(population: Population) -> type[Neuron]:
+def model_of(population: Population) -> type[Model]:
     """Return the model of a population's neurons."""
     return PARTS.get(population.neuron) or NEURONS.get(population.neuron)
+
+
+def neuron_of(population: Population) -> type[Neuron]:
+    """Return the model that lets a population's neurons run in time.
+
+    Raises
+    ------
+    SimulationError
+        Where their spikes mean something only in a window of their own.
+    """
+    model = model_of(population)
+    if not issubclass(model, Neuron):
+        raise SimulationError(
+            f"node '{population.name}': neurons '{population.neuron}' say their values by the "
+            "times of spikes in a window of their own; take --schedule layered"
+        )
+    return model
 
 
 def first_tick(holds: Callable[[Ints], Bools], opens: Bools, earliest: Ints, last: int) -> Ints:

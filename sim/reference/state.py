@@ -7,7 +7,7 @@ import numpy as np
 from thresher.sim.contract import NEVER, Options, SampleRun, Stimulus
 from thresher.sim.decision import Decision
 from thresher.sim.network import Ints, Network, Projection, Reals
-from thresher.sim.neurons import Neuron, Time, model_of
+from thresher.sim.neurons import Neuron, Time, neuron_of
 
 
 class State:
@@ -19,7 +19,7 @@ class State:
         time = Time(options, network.dtype)
         ends = zip(network.offsets[:-1], network.offsets[1:], strict=True)
         self.neurons: list[Neuron] = [
-            model_of(population)(population, stimulus.current[start:end], time)
+            neuron_of(population)(population, stimulus.current[start:end], time)
             for population, (start, end) in zip(network.populations, ends, strict=True)
         ]
         self.outgoing: list[list[Projection]] = [[] for _ in network.populations]

@@ -122,7 +122,13 @@ def test_convert_accounts_for_every_node_and_writes_the_snn(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "options"), [("default", ""), ("exact", "--settle"), ("int8", "--precision int")]
+    ("recipe", "options"),
+    [
+        ("default", ""),
+        ("exact", "--settle"),
+        ("int8", "--precision int"),
+        ("stoeckl2021-fs", "--schedule layered"),
+    ],
 )
 def test_convert_says_a_command_that_works_next(
     folder: Path, thresher: Thresher, recipe: str, options: str

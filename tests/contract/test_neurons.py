@@ -12,9 +12,12 @@ from thresher.ir import Graph, Spiking
 from thresher.ir.fields import FloatRule
 from thresher.sim import NEURONS, Population, compiled_available
 from thresher.sim.contract import Options
-from thresher.sim.neurons import IntegrateAndFire, Parameter, Time
+from thresher.sim.neurons import IntegrateAndFire, Neuron, Parameter, Time
 
-every_neuron = pytest.mark.parametrize("name", list(NEURONS))
+every_model = pytest.mark.parametrize("name", list(NEURONS))
+every_neuron = pytest.mark.parametrize(
+    "name", [name for name in NEURONS if issubclass(NEURONS.get(name), Neuron)]
+)
 needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_available()[1])
 
 
@@ -36,19 +39,19 @@ def integrating(hard_reset: bool) -> IntegrateAndFire:
     return IntegrateAndFire(population(hard_reset, [1.0, 0.625, 9.0]), current, time)
 
 
-@every_neuron
+@every_model
 def test_a_model_is_registered_under_its_name(name: str) -> None:
     assert NEURONS.get(name).name == name
 
 
-@every_neuron
+@every_model
 def test_the_default_of_a_parameter_obeys_its_own_rule(name: str) -> None:
     for parameter in NEURONS.get(name).parameters.values():
         assert parameter.rule.parse(parameter.default) == parameter.default
         assert parameter.meaning
 
 
-@every_neuron
+@every_model
 def test_a_parameter_that_a_model_does_not_have_is_refused_by_name(name: str) -> None:
     with pytest.raises(SimulationError, match=f"neuron '{name}' has no parameter 'x_rest'"):
         NEURONS.get(name).check(Spiking(1.0, parameters={"x_rest": 1.0}))
@@ -91,6 +94,20 @@ def test_engines_that_know_a_model_run_it_and_others_refuse_it_by_name(
             run(network, stimulus, setting, engine)
         return
     assert run(network, stimulus, setting, engine).spike_counts[0] > 0
+
+
+@every_model
+def test_a_model_runs_layered_where_it_has_a_window_and_is_refused_by_node_elsewhere(
+    name: str,
+) -> None:
+    graph, x = with_neuron(name), np.zeros((1, 1), np.float32)
+    if NEURONS.get(name).window is None:
+        with pytest.raises(SimulationError, match=rf"schedule 'layered' .*node 'if'.*'{name}'"):
+            simulate(graph, x, steps=4, schedule="layered")
+        return
+    result = simulate(graph, x, steps=4, schedule="layered", record="spikes")
+    assert result.spike_counts["if"] > 0
+    assert result.trace.tick.max() <= 4
 
 
 class Stubborn(IntegrateAndFire):

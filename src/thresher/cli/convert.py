@@ -12,6 +12,7 @@ from thresher.cli import options
 from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
 from thresher.ir.spiking import SIGNED
+from thresher.ir.time_codes import TIME_CODED
 
 Recipe = Annotated[
     str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe's name, or its file.")
@@ -72,6 +73,8 @@ def convert(
     chosen = "" if steps is None else f" --steps {steps}"
     if any(node.spiking is not None and node.spiking.neuron == SIGNED for node in snn.nodes):
         chosen += " --settle"
+    if any(node.spiking is not None and node.spiking.neuron in TIME_CODED for node in snn.nodes):
+        chosen += " --schedule layered"
     if snn.readout.scale is not None:
         chosen += " --precision int"
     print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")
