@@ -154,7 +154,7 @@ def simulate(
     if network.is_whole:
         extent = Extent(n_steps, (n_steps + limit) * ticks, rest)
         network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)
-    labels = _check_labels(graph, network, x, y)
+    labels = check_labels(graph, network, x, y)
     if record is None:
         record = "none" if trace is None else "spikes"
     selection = select(
@@ -282,9 +282,10 @@ def _choose_engine(network: Network, engine: str, options: Options) -> str:
     return "reference" if obstacle(network) else "cython"
 
 
-def _check_labels(
+def check_labels(
     graph: Graph, network: Network, x: Images, y: NDArray[np.integer] | None
 ) -> NDArray[np.int64] | None:
+    """Return the labels as whole numbers; raise DataError where they do not fit the images."""
     if not len(x):
         raise DataError("there are no images to simulate; expected at least one")
     if y is None:
