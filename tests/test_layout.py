@@ -26,8 +26,8 @@ MAY_IMPORT = {
     "sim": BASE | {"ir", "cython_ext"},
     "datasets": BASE | {"ir", "digits"},
     "report": BASE | {"ir", "sim"},
-    "diagnose": BASE | {"ir", "sim", "converters"},
-    "sweep": BASE | {"ir", "sim", "converters", "datasets", "diagnose"},
+    "diagnosis": BASE | {"ir", "sim", "converters"},
+    "sweep": BASE | {"ir", "sim", "converters", "datasets", "diagnosis"},
 }
 ON_TOP = {"__init__", "__main__", "cli"}
 

@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 from thresher.converters import Pass, Recipe, account, convert, load_recipe
+from thresher.diagnosis import Diagnosis, diagnose
 from thresher.errors import (
     DataError,
     GraphError,
@@ -17,6 +18,7 @@ from thresher.sim import Result, Trace, load_trace, simulate
 
 __all__ = [
     "DataError",
+    "Diagnosis",
     "Graph",
     "GraphError",
     "Input",
@@ -36,6 +38,7 @@ __all__ = [
     "__version__",
     "account",
     "convert",
+    "diagnose",
     "evaluate",
     "load",
     "load_recipe",

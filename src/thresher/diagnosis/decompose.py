@@ -1,0 +1,70 @@
+"""The conversion error of one layer as the sum of its causes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.diagnosis.staircase import Staircase
+from thresher.ir import Op
+from thresher.ir.ops.activation import Activation
+
+Floats = NDArray[np.float64]
+
+CAUSES = ("clipping", "quantisation", "unevenness", "propagated")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What the value of a layer's neurons is off by, cause by cause: arrays (N, *shape).
+
+    With the ANN's activation a = f(z), the SNN's mean input z', the staircase h' and the count n:
+
+    clipping       clip(z, 0, top) - f(z)          a ceiling or floor that the ANN does not have
+    quantisation   h'(z) - clip(z, 0, top)         finitely many steps, at the ANN's own input
+    propagated     h'(z') - h'(z)                  the error of the input, through the staircase
+    unevenness     theta n / T - h'(z')            spikes that came unevenly, or too late to count
+
+    They telescope: their sum is the error theta n / T - a.
+    """
+
+    clipping: Floats
+    quantisation: Floats
+    unevenness: Floats
+    propagated: Floats
+
+    @property
+    def own(self) -> Floats:
+        """What the layer itself adds."""
+        return self.clipping + self.quantisation + self.unevenness
+
+
+def of_population(
+    op: Op, staircase: Staircase, ann_input: Floats, snn_input: Floats, value: Floats
+) -> Parts:
+    """Decompose the error of a population whose counts stand for `value`.
+
+    An activation with a ceiling of its own clips at the lower of both without error, and what it
+    quantises itself (qcfs) is no error either.
+    """
+    low, high = _bounds(op)
+    activation = op.evaluate(ann_input) if op.can_spike else ann_input
+    clipping = np.clip(ann_input, 0, staircase.top) - np.clip(ann_input, low, high)
+    even, own = staircase(snn_input), staircase(ann_input)
+    return Parts(clipping, own - activation - clipping, value - even, even - own)
+
+
+def of_carrier(activation: Floats, carried: Floats, value: Floats) -> Parts:
+    """Decompose the error of what has no staircase: a readout, or a max pool of counts.
+
+    `carried` is what the node makes of the SNN's mean inputs.
+    """
+    none = np.zeros_like(activation)
+    return Parts(none, none, value - carried, carried - activation)
+
+
+def _bounds(op: Op) -> tuple[float, float]:
+    """Return the floor and the ceiling that the ANN's own function has."""
+    if not isinstance(op, Activation):
+        return -np.inf, np.inf
+    return 0.0, np.inf if op.ceiling is None else op.ceiling

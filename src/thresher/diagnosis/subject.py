@@ -1,0 +1,110 @@
+"""Subject: the layers of a spiking network that are diagnosed, and what to know of each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.diagnosis.staircase import Staircase, staircase_of
+from thresher.errors import SimulationError
+from thresher.ir import Graph, Node
+from thresher.ir.inflow import inflow_of
+from thresher.ir.linear_map import Shape
+from thresher.ir.spiking import SIGNED
+from thresher.sim import Network, Population
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Dtype = type[np.floating[Any]]
+
+WITH_STAIRCASE = ("if", SIGNED)
+"""Neuron models whose count is the staircase of their mean input, where that comes evenly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A population, a max pool or the readout: arrays of its shape, row-major.
+
+    `neuron` is the model, "max_pool" or "readout"; `before` the layers that it depends on, in rank
+    order. A spike more stands for `unit` / T. `fan_out` holds, for each projection that leaves the
+    layer, its delay and the synapses of each neuron; `delays` the delay of each one that arrives.
+    """
+
+    name: str
+    shape: Shape
+    neuron: str
+    before: tuple[str, ...]
+    staircase: Staircase | None
+    unit: Floats
+    fan_out: tuple[tuple[int, Ints], ...]
+    delays: dict[str, int]
+
+    @property
+    def fires(self) -> bool:
+        return self.neuron != "readout"
+
+
+def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple[Layer, ...]:
+    """Return the layers in rank order, what decides last.
+
+    Raises
+    ------
+    SimulationError
+        For a population whose count is no staircase of its mean input.
+    """
+    pools = any(p.neuron == "max_pool" for p in network.populations)
+    counts = {name: flow.count for name, flow in inflow_of(graph).items()} if pools else {}
+    layers: list[Layer] = []
+    for population in network.populations:
+        name, shape = population.name, population.shape
+        staircase, count = None, counts.get(name)
+        if population.fires and count is None:
+            staircase = _staircase(graph[name], shape, steps, dtype)
+        unit = staircase.theta if staircase is not None else np.ones(shape)
+        ancestors = nx.ancestors(graph.structure, name)
+        layers.append(
+            Layer(
+                name,
+                shape,
+                population.neuron,
+                tuple(layer.name for layer in layers if layer.name in ancestors),
+                staircase,
+                unit if count is None else count,
+                _fan_out(network, population),
+                {
+                    network.populations[projection.source].name: projection.delay
+                    for projection in network.projections
+                    if projection.target == population.rank
+                },
+            )
+        )
+    return tuple(layers)
+
+
+def _staircase(node: Node, shape: Shape, steps: int, dtype: Dtype) -> Staircase:
+    spiking = node.spiking
+    if spiking is None or spiking.neuron not in WITH_STAIRCASE:
+        found = "none" if spiking is None else spiking.neuron
+        raise SimulationError(
+            f"node '{node.name}': the count of neuron '{found}' is no staircase of its mean input, "
+            "so that its error has no parts to tell apart; diagnose takes "
+            + " and ".join(f"'{name}'" for name in WITH_STAIRCASE)
+        )
+    if spiking.reset == "hard":
+        raise SimulationError(
+            f"node '{node.name}': hard reset loses charge, so that the count is no staircase of "
+            "the mean input; diagnose takes reset 'soft'"
+        )
+    return staircase_of(spiking, shape, steps, dtype)
+
+
+def _fan_out(network: Network, population: Population) -> tuple[tuple[int, Ints], ...]:
+    found = []
+    for projection in network.projections:
+        if projection.source == population.rank:
+            synapses = np.empty(population.size, np.int64)
+            synapses[population.row_major] = projection.synapses.fan_out()
+            found.append((projection.delay, synapses))
+    return tuple(found)
