@@ -17,6 +17,8 @@ EVALUATE = "evaluate tiny.yaml --data data.npz --metrics out.json"
 CONVERT = "convert tiny.yaml --data data.npz --steps 4 -o out.yaml"
 SIMULATE = "simulate tiny.snn.yaml --data data.npz --steps 4 --metrics out.json --trace out.npz"
 
+DIAGNOSE = "diagnose tiny.snn.yaml --data data.npz --steps 4 --csv out.csv --json out.json"
+
 
 def nothing(folder: Path) -> None:
     """Leave the files as they are: the command line itself is wrong."""
@@ -150,6 +152,18 @@ CASES = [
     Case("unknown population", SIMULATE + " --record relu7", nothing, "'relu7'.*'relu1'"),
     Case("samples to record", SIMULATE + " --record-samples 3:2", nothing, "'--record-samples'"),
     Case("no trace", SIMULATE[: SIMULATE.index("--trace")] + "--record relu1", nothing, "--trace"),
+    # the diagnosis
+    Case("not converted", DIAGNOSE.replace(".snn", ""), nothing, "thresher convert"),
+    Case("nan image", DIAGNOSE, arrays(x=poisoned(X, np.nan)), "data.npz: image 0 holds"),
+    Case("label range", DIAGNOSE, arrays(x=X, y=Y + 1), "data.npz: sample 2 .* label 3"),
+    Case("steps 0", DIAGNOSE.replace("--steps 4", "--steps 0"), nothing, "'--steps'"),
+    Case("precision", DIAGNOSE + " --precision int", nothing, "'--precision'.*'int'.*float64"),
+    Case("refractory in lockstep", DIAGNOSE + " --refractory 1", nothing, "refractory"),
+    Case("hard reset", DIAGNOSE, edit("threshold: 1.0", "threshold: 1, reset: hard"), "'relu1'"),
+    Case("leak", DIAGNOSE, edit("threshold: 1.0", "neuron: lif, tau: 3, threshold: 1"), "'lif'"),
+    Case("suffix", DIAGNOSE.replace("out.csv", "out.xls"), nothing, "'--csv'.*'.xls'.*csv"),
+    Case("suffix", DIAGNOSE.replace("out.json", "out.txt"), nothing, "'--json'.*'.txt'.*json"),
+    Case("no folder", DIAGNOSE.replace("out.c", "absent/out.c"), nothing, "'--csv'.*'absent'"),
     # the outputs
     Case("no folder", CONVERT.replace("out", "absent/out"), nothing, "'--output'.*'absent'"),
     Case("under a file", CONVERT.replace("out", "data.npz/out"), nothing, "'--output'.*'data.npz'"),

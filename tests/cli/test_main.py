@@ -38,6 +38,7 @@ def test_help_lists_every_command(thresher: Thresher, line: str) -> None:
         "evaluate",
         "convert",
         "simulate",
+        "diagnose",
         "info",
         "schema",
     ]:

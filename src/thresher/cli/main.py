@@ -14,6 +14,7 @@ import typer
 from thresher import __version__
 from thresher.cli.convert import convert
 from thresher.cli.demo import demo
+from thresher.cli.diagnose import diagnose
 from thresher.cli.evaluate import evaluate
 from thresher.cli.info import info
 from thresher.cli.inspect import inspect
@@ -29,7 +30,7 @@ DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for command in (demo, validate, inspect, evaluate, convert, simulate, info, schema):
+for command in (demo, validate, inspect, evaluate, convert, simulate, diagnose, info, schema):
     app.command()(command)
 
 
