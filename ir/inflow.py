@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 class Inflow:
     """What one node receives: maps by source, the sum of the biases, and the delays set.
 
-    A map's weights are what one spike of its source brings: the source's threshold is in them.
+    A map's weights are what one spike of its source brings: the source's `psp`, which is its
+    threshold unless its parameters say otherwise, is in them.
     `count` is what one count of a max pool stands for, in the node's shape; None for other nodes.
     """
 
@@ -54,8 +55,8 @@ def inflow_of(graph: Graph, *, input_threshold: float = 1.0, delay: int = 0) -> 
         if flow.count is not None:
             outflow[node.name] = _sent(node.name, flow.count)
         elif node.spiking is not None:
-            theta = spread(node.spiking.threshold, graph.shapes[node.name])
-            outflow[node.name] = _sent(node.name, theta)
+            psp = spread(node.spiking.psp, graph.shapes[node.name])
+            outflow[node.name] = _sent(node.name, psp)
     return inflow
 
 
@@ -76,8 +77,8 @@ def total_delay(own: int | None, default: int) -> int:
     return default if own is None else own
 
 
-def _sent(name: str, theta: Floats) -> Inflow:
-    return Inflow({name: scaling(theta)}, None, {name: None})
+def _sent(name: str, psp: Floats) -> Inflow:
+    return Inflow({name: scaling(psp)}, None, {name: None})
 
 
 def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:

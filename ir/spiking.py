@@ -57,6 +57,11 @@ class Spiking:
         check_fields(self, "spiking", GraphError)
 
     @property
+    def psp(self) -> Value:
+        """What one spike brings through a weight of 1: the threshold, or the parameter `psp`."""
+        return self.parameters.get("psp", self.threshold)
+
+    @property
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the fields that hold a tensor, by name."""
         for field, _ in rules_of(self):

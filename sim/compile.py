@@ -1,5 +1,6 @@
 """Compile a converted graph into a network: chains of linear nodes become projections."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def compile_graph(
             f"readout 'spikes' needs a threshold on the output '{target}', which has none; convert "
             "with a recipe whose readout is 'spikes' (deng2021), or take --readout membrane"
         )
+    graph = _with_defaults(graph, populations)
     item, kind = graph.inputs[0], np.dtype(dtype)
     stands_for = item.threshold if spiking_input and item.threshold is not None else 1.0
     inflow = inflow_of(graph, input_threshold=stands_for, delay=delay)
@@ -138,7 +140,10 @@ def _populations(
     spiking_input: bool,
     dtype: np.dtype[Any],
 ) -> dict[str, Spiking | str]:
-    """Return the populations in rank order: annotation, or "input", "max_pool" or "readout"."""
+    """Return the populations in rank order: annotation, or "input", "max_pool" or "readout".
+
+    Annotations are checked, and have every parameter of their models.
+    """
     found: dict[str, Spiking | str] = {}
     if spiking_input:
         found[source] = "input"
@@ -159,7 +164,19 @@ def _populations(
     for name, value in found.items():
         if isinstance(value, Spiking):
             _check_annotation(graph[name], value, dtype)
+            complete = NEURONS.get(value.neuron).complete(value.parameters)
+            found[name] = replace(value, parameters=complete)
     return found
+
+
+def _with_defaults(graph: Graph, populations: dict[str, Spiking | str]) -> Graph:
+    """Return a graph whose annotations have every parameter of their models."""
+    nodes = {
+        name: replace(graph[name], spiking=value)
+        for name, value in populations.items()
+        if isinstance(value, Spiking) and value.parameters
+    }
+    return graph.replace_all(nodes) if nodes else graph
 
 
 def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> None:
@@ -232,7 +249,7 @@ def _population(
         _v_reset(name, spiking.v_reset, scale, dtype),
         spiking.levels,
         np.inf if spiking.tau is None else spiking.tau,
-        NEURONS.get(spiking.neuron).complete(spiking.parameters),
+        spiking.parameters,
     )
 
 

@@ -112,7 +112,7 @@ def lay_out(network: Network) -> "Wiring":
 
     populations = network.populations
     output = populations[-1]
-    weight = output.theta.astype(np.float64) if output.fires else np.ones(output.size)
+    weight = output.psp if output.fires else np.ones(output.size)
     return Wiring(
         network.offsets,
         flags([p.fires for p in populations]),

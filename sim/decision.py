@@ -18,11 +18,12 @@ def first_decision(network: Network, options: Options) -> int:
 class Decision:
     """Follow the output's potentials (membrane) or spike counts (spikes) through a run.
 
-    Logits at tick k are theta (y(k) - y(k_start)) / scale / (t - t_start) with t = k / R, where
-    theta is 1 for a potential. The class is that of the largest y(k) - y(k_start), which needs no
-    rounding where potentials are whole; ties go to the lower one. Evidence is a spike that reaches
-    the output (membrane) or leaves it (spikes) after `t_start`; a readout that the analog input
-    reaches has it at once. In a run that settles t stops at T, and one more prediction is the last.
+    Logits at tick k are psp (y(k) - y(k_start)) / scale / (t - t_start) with t = k / R, where psp
+    is a population's (theta, mostly) for a count and 1 for a potential. The class is that of the
+    largest y(k) - y(k_start), which needs no rounding where potentials are whole; ties go to the
+    lower one. Evidence is a spike that reaches the output (membrane) or leaves it (spikes) after
+    `t_start`; a readout that the analog input reaches has it at once. In a run that settles t stops
+    at T, and one more prediction is the last.
     """
 
     def __init__(self, network: Network, options: Options) -> None:
@@ -30,7 +31,7 @@ class Decision:
         self._ticks_per_step = options.ticks_per_step
         self._start = network.readout.t_start * options.ticks_per_step
         self._confidence = options.confidence
-        self._theta = output.theta.astype(np.float64) if output.fires else 1.0
+        self._psp = output.psp if output.fires else 1.0
         self._scale = network.scale[network.offsets[output.rank] :]
         self._base: NDArray[np.float64] = np.zeros(output.size)
         self._class = NEVER
@@ -62,7 +63,7 @@ class Decision:
         if chosen != self._class:
             self._class, self.settled = chosen, tick
         if self.confident == NEVER:
-            weighed = values * self._theta / self._scale
+            weighed = values * self._psp / self._scale
             elapsed = min(tick, self._ticks) - self._start
             logits = weighed / (elapsed / self._ticks_per_step)
             raised = np.exp(logits - logits.max())

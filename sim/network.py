@@ -66,6 +66,13 @@ class Population:
     def fires(self) -> bool:
         return self.neuron != "readout"
 
+    @property
+    def psp(self) -> Floats:
+        """What one spike of each neuron brings through a weight of 1: theta, or a parameter."""
+        if "psp" in self.parameters:
+            return np.full(self.size, self.parameters["psp"])
+        return self.theta.astype(np.float64)
+
     @cached_property
     def row_major(self) -> Ints:
         """The row-major index of each neuron."""

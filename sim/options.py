@@ -131,6 +131,16 @@ def expect_layered(network: Network, options: Options) -> None:
         )
 
 
+def expect_quiescence(network: Network) -> None:
+    """Raise SimulationError where a run is to settle and a neuron may always fire again."""
+    for population in network.spiking:
+        if model_of(population).stepped:
+            raise SimulationError(
+                "a run settles when no neuron is to fire any more, which cannot be told of neuron "
+                f"'{population.neuron}' (node '{population.name}'); leave --settle out"
+            )
+
+
 def expect_duration(steps: int, ticks_per_step: int) -> None:
     """Raise SimulationError where a run has more ticks than the engines count."""
     if steps * ticks_per_step > MOST_TICKS:

@@ -151,6 +151,8 @@ def simulate(
         delay=delay_ticks,
         dtype=DTYPES[precision],
     )
+    if limit:
+        checks.expect_quiescence(network)
     if network.is_whole:
         extent = Extent(n_steps, (n_steps + limit) * ticks, rest)
         network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)

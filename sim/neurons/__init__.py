@@ -1,11 +1,14 @@
 """Neuron models: one file each; importing this fills the registry."""
 
 from thresher.sim.neurons.few_spikes import FewSpikes
+from thresher.sim.neurons.hodgkin_huxley import HodgkinHuxley
 from thresher.sim.neurons.integrate_and_fire import IntegrateAndFire
+from thresher.sim.neurons.izhikevich import Izhikevich
 from thresher.sim.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFire
 from thresher.sim.neurons.max_pool import MaxPool
 from thresher.sim.neurons.model import NEURONS, Model, Neuron, model_of, neuron_of
 from thresher.sim.neurons.parameter import Parameter
+from thresher.sim.neurons.resonate_and_fire import ResonateAndFire
 from thresher.sim.neurons.signed_integrate_and_fire import SignedIntegrateAndFire
 from thresher.sim.neurons.time import Time
 from thresher.sim.neurons.time_coded import TimeCoded
@@ -16,12 +19,15 @@ from thresher.sim.neurons.window import Volley, Window, no_spikes
 __all__ = [
     "NEURONS",
     "FewSpikes",
+    "HodgkinHuxley",
     "IntegrateAndFire",
+    "Izhikevich",
     "LeakyIntegrateAndFire",
     "MaxPool",
     "Model",
     "Neuron",
     "Parameter",
+    "ResonateAndFire",
     "SignedIntegrateAndFire",
     "Time",
     "TimeCoded",

@@ -39,6 +39,11 @@ class Model:
     """What an annotation may set under `parameters`, by name; `population.parameters` has all."""
     window: ClassVar[Window | None] = None
     """How its populations fire in schedule `layered`; None where that has no meaning."""
+    own_reset: ClassVar[str] = ""
+    """What a model's neurons do after a spike, where `reset` and `v_reset` have no meaning."""
+    stepped: ClassVar[bool] = False
+    """Whether the state is stepped through every tick, so that no spike is known ahead: `settle`
+    has no meaning then."""
     leaks: ClassVar[bool] = False
     """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
     takes_back: ClassVar[bool] = False
@@ -56,6 +61,11 @@ class Model:
                     f"neuron '{cls.name}' has no {field}; leave it out, or take neuron "
                     + " or ".join(others)
                 )
+        if cls.own_reset and (spiking.reset == "hard" or spiking.v_reset):
+            raise SimulationError(
+                f"neuron '{cls.name}' has a reset of its own ({cls.own_reset}); leave 'reset' and "
+                "'v_reset' out"
+            )
         for name, value in spiking.parameters.items():
             cls._check_parameter(name, value)
 
@@ -119,7 +129,14 @@ class Neuron(Model, ABC):
 
     @abstractmethod
     def next_tick(self, neurons: Ints, earliest: Ints) -> Ints:
-        """Return the tick from `earliest` on at which each would fire if nothing came; or NEVER."""
+        """Return the tick from `earliest` on at which each would fire if nothing came; or NEVER.
+
+        A tick before that one may be returned too: the engine compares, and asks again.
+        """
+
+    def pending(self, tick: int) -> bool:
+        """Tell whether a neuron is to fire after a step although nothing comes (lockstep)."""
+        return bool(self.signs(EVERY, tick).any())
 
 
 NEURONS: Registry[type[Model]] = Registry("neuron", SimulationError)

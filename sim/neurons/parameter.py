@@ -16,3 +16,10 @@ class Parameter:
     unit: str
     meaning: str
     rule: FloatRule = FloatRule()
+
+
+POSITIVE = FloatRule(0.0, exclusive=True)
+PSP = Parameter(1.0, "mV", "what one spike brings through a weight of 1", POSITIVE)
+"""For models whose threshold is a potential of their own, not what a spike stands for."""
+MILLISECONDS = Parameter(1.0, "ms", "the length of a step", POSITIVE)
+"""For models with constants in milliseconds."""

@@ -38,8 +38,7 @@ class LockstepRun(State):
 
     def _pending(self, step: int) -> bool:
         """Tell whether a spike is on its way after a step, or a neuron is still to fire."""
-        unfired = (neurons.signs(EVERY, step).any() for neurons in self.neurons)
-        return self.last_due > step or any(unfired)
+        return self.last_due > step or any(neurons.pending(step) for neurons in self.neurons)
 
     def _advance(self, rank: int, step: int) -> None:
         if self.network.populations[rank].neuron == "input":
