@@ -4,10 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from thresher.errors import SimulationError
 from thresher.ir.fields import FloatRule
-from thresher.ir.spiking import Spiking
-from thresher.ir.tensor import Tensor
 from thresher.sim.contract import NEVER
 from thresher.sim.network import Ints, Population, Projection, Reals
 from thresher.sim.neurons.model import EVERY, NEURONS, Chosen, Neuron, Signs
@@ -32,8 +29,8 @@ class ResonateAndFire(Neuron):
 
     which is exact; h is how long a tick lasts, and when the input has ended z_inf is 0. z_inf and
     the exponentials are computed in float64 and rounded once to the engine's precision.
-    Spike when y >= theta, then x = x_reset, y = y_reset (z = i in the paper, whose threshold is 1).
-    At the start x = 0 and y = v_init.
+    Spike when y >= theta, then z = theta * (x_reset + i y_reset), by default i theta. At the start
+    x = 0 and y = v_init.
 
     In lockstep every step is an interval, and the sum of its potentials is added at its end. A run
     that settles has done so when no oscillation is large enough to reach theta again. Counts depend
@@ -43,12 +40,12 @@ class ResonateAndFire(Neuron):
 
     name: ClassVar[str] = "resonate_and_fire"
     leaks: ClassVar[bool] = True
-    own_reset: ClassVar[str] = "x = x_reset, y = y_reset"
+    own_reset: ClassVar[str] = "z = theta * (x_reset + i y_reset)"
     parameters: ClassVar[dict[str, Parameter]] = {
         "b": Parameter(-0.1, "1/ms", "the rate of the damping", FloatRule(maximum=-1e-6)),
         "omega": Parameter(1.0, "rad/ms", "the frequency", POSITIVE),
-        "x_reset": Parameter(0.0, "", "x after a spike"),
-        "y_reset": Parameter(1.0, "", "the potential after a spike"),
+        "x_reset": Parameter(0.0, "theta", "x after a spike"),
+        "y_reset": Parameter(1.0, "theta", "the potential after a spike", FloatRule(maximum=1.0)),
         "psp": Parameter(PSP.default, "", PSP.meaning, PSP.rule),
         "milliseconds_per_step": MILLISECONDS,
     }
@@ -66,18 +63,6 @@ class ResonateAndFire(Neuron):
         turned = np.exp(rate * h * ticks)
         self.cos, self.sin = turned.real.astype(dtype), turned.imag.astype(dtype)
         self.sum = np.zeros_like(self.x)
-
-    @classmethod
-    def check(cls, spiking: Spiking) -> None:
-        super().check(spiking)
-        theta = spiking.threshold
-        least = float(theta.values.min()) if isinstance(theta, Tensor) else theta
-        y_reset = cls.complete(spiking.parameters)["y_reset"]
-        if y_reset > least:
-            raise SimulationError(
-                f"neuron '{cls.name}': parameter 'y_reset' is {y_reset:g}, over the threshold "
-                f"{least:g}, so that a spike would bring the next; expected at most {least:g}"
-            )
 
     def potential(self, tick: int, neurons: Chosen = EVERY) -> Reals:
         return self._at(tick, neurons)[1]
@@ -102,8 +87,8 @@ class ResonateAndFire(Neuron):
         return (self._at(tick, neurons)[1] >= self.population.theta[neurons]).astype(np.int8)
 
     def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:
-        self.x[neurons] = self.population.parameters["x_reset"]
-        self.y[neurons] = self.population.parameters["y_reset"]
+        theta, p = self.population.theta[neurons], self.population.parameters
+        self.x[neurons], self.y[neurons] = theta * p["x_reset"], theta * p["y_reset"]
         self.since[neurons] = tick
 
     def next_tick(self, neurons: Ints, earliest: Ints) -> Ints:

@@ -1,10 +1,11 @@
 """What every registered neuron model must keep: its name, its reset rule, its refusals."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from networks import neurons
+from networks import linear, neurons
 from running import Setting, every_engine, network_of, run, stimulus_of
 
 from thresher import SimulationError, simulate
@@ -21,9 +22,14 @@ every_neuron = pytest.mark.parametrize(
 needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_available()[1])
 
 
+DRIVES = {"izhikevich": 40.0, "hodgkin_huxley": 40.0}
+"""The current that fires a model within three steps, where 0.75 does not."""
+
+
 def with_neuron(name: str) -> Graph:
     tau = 8.0 if name in NEURONS and "tau" in NEURONS.get(name).takes else None
-    return neurons([0.75, 0.5, -1.0, 0.0], [[1, 1, 1, 1]], v_init=0.25, neuron=name, tau=tau)
+    currents = [DRIVES.get(name, 0.75), 0.5, -1.0, 0.0]
+    return neurons(currents, [[1, 1, 1, 1]], v_init=0.25, neuron=name, tau=tau)
 
 
 def population(hard_reset: bool, v_init: list[float]) -> Population:
@@ -108,6 +114,80 @@ def test_a_model_runs_layered_where_it_has_a_window_and_is_refused_by_node_elsew
     result = simulate(graph, x, steps=4, schedule="layered", record="spikes")
     assert result.spike_counts["if"] > 0
     assert result.trace.tick.max() <= 4
+
+
+@every_model
+@pytest.mark.parametrize("annotation", [{"reset": "hard"}, {"v_reset": -0.5}])
+def test_a_model_with_a_reset_of_its_own_refuses_another(name: str, annotation: dict) -> None:
+    if not NEURONS.get(name).own_reset:
+        pytest.skip(f"neuron '{name}' has no reset of its own")
+    with pytest.raises(SimulationError, match=f"neuron '{name}' has a reset of its own"):
+        NEURONS.get(name).check(Spiking(1.0, **annotation))
+
+
+@every_neuron
+def test_a_run_settles_unless_the_model_may_always_fire_again(name: str) -> None:
+    graph, x = with_neuron(name), np.zeros((1, 1), np.float32)
+    if NEURONS.get(name).stepped:
+        with pytest.raises(
+            SimulationError, match=rf"neuron '{name}' \(node 'if'\); leave --settle"
+        ):
+            simulate(graph, x, steps=3, settle=True)
+        return
+    assert simulate(graph, x, steps=3, settle=True).latency.quiescent[0] >= 3
+
+
+@every_model
+def test_a_leak_has_no_whole_numbers(name: str) -> None:
+    if not NEURONS.get(name).leaks:
+        pytest.skip(f"neuron '{name}' does not leak")
+    with pytest.raises(SimulationError, match=f"node 'if': neuron '{name}' leaks by fractions"):
+        simulate(with_neuron(name), np.zeros((1, 1), np.float32), steps=1, precision="int")
+
+
+@every_neuron
+def test_a_spike_brings_theta_unless_the_model_has_a_psp(name: str) -> None:
+    graph = with_neuron(name)
+    result = simulate(graph, np.zeros((1, 1), np.float32), steps=8, membranes={"out": [0]})
+    if "psp" in NEURONS.get(name).parameters:
+        doubled = graph.replace("if", spiking=replace(graph["if"].spiking, parameters={"psp": 2}))
+        brought = 1.0
+    else:
+        doubled = graph.replace("out", op=linear("out", [[2, 2, 2, 2]]))
+        brought = graph["if"].spiking.threshold
+    twice = simulate(doubled, np.zeros((1, 1), np.float32), steps=8, membranes={"out": [0]})
+    assert result.trace.membranes["out"][0, -1, 0] == brought * result.spike_counts["if"][0] > 0
+    np.testing.assert_array_equal(twice.trace.membranes["out"], 2 * result.trace.membranes["out"])
+
+
+@every_neuron
+def test_one_netted_tick_a_step_is_lockstep(name: str) -> None:
+    graph = with_neuron(name)
+    lockstep = Setting("lockstep", 12, precision="float64")
+    network = network_of(graph, lockstep)
+    stimulus = stimulus_of(graph, network, np.zeros(1, np.float32), lockstep)
+    netted = run(network, stimulus, replace(lockstep, schedule="async"), "reference", watch=True)
+    expected = run(network, stimulus, lockstep, "reference", watch=True)
+    np.testing.assert_array_equal(netted.ticks, expected.ticks)
+    np.testing.assert_array_equal(netted.neurons, expected.neurons)
+    np.testing.assert_allclose(netted.watched, expected.watched, rtol=1e-12, atol=1e-12)
+
+
+@every_neuron
+@pytest.mark.parametrize("schedule", ["lockstep", "async"])
+def test_soft_reset_keeps_all_charge_unless_the_model_leaks(name: str, schedule: str) -> None:
+    if NEURONS.get(name).leaks:
+        pytest.skip(f"neuron '{name}' leaks: charge balance does not hold for it")
+    graph, setting = with_neuron(name), Setting(schedule, 4, precision="float64")
+    network = network_of(graph, setting)
+    stimulus = stimulus_of(graph, network, np.zeros(1, np.float32), setting)
+    sample = run(network, stimulus, setting, "reference")
+    counts = np.zeros(4)
+    cell = sample.populations == 0
+    np.add.at(counts, sample.neurons[cell], sample.signs[cell])
+    np.testing.assert_allclose(
+        counts, 4 * stimulus.current[:4] + 0.25 - sample.potentials[:4], atol=1e-12
+    )
 
 
 class Stubborn(IntegrateAndFire):

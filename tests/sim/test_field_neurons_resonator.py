@@ -92,12 +92,12 @@ def test_a_spike_leaves_the_state_that_the_parameters_say() -> None:
     np.testing.assert_allclose(sample.watched[spike - 1 :, 1], expected, rtol=0, atol=1e-12)
 
 
-def test_by_default_a_spike_leaves_z_at_i() -> None:
-    graph = pulsed_graph(2.0, "resonate_and_fire", 1.0)
+def test_by_default_a_spike_leaves_z_at_i_theta() -> None:
+    graph = pulsed_graph(2.0, "resonate_and_fire", 0.5)
     sample = run_pulsed(graph, [1], FREE)
     spike = spike_ticks(sample)[0]
     time = (np.arange(spike, FREE.ticks + 1) - spike) / R
-    expected = np.exp(-0.1 * time) * np.cos(time)
+    expected = 0.5 * np.exp(-0.1 * time) * np.cos(time)
     np.testing.assert_allclose(sample.watched[spike - 1 :, 1], expected, rtol=0, atol=1e-12)
 
 
@@ -125,8 +125,8 @@ def test_it_is_found_to_have_settled_under_a_current_that_never_fires_it() -> No
 
 
 def test_a_reset_over_the_threshold_is_refused() -> None:
-    graph = resonator(1.0, threshold=0.5, y_reset=1.0)
-    message = "node 'cell': neuron 'resonate_and_fire': parameter 'y_reset' is 1, over the thresho"
+    graph = resonator(1.0, y_reset=1.5)
+    message = "'y_reset', the potential after a spike in theta, is 1.5; expected .* at most 1"
     with pytest.raises(SimulationError, match=message):
         run_pulsed(graph, [1], FREE)
 
