@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "datasets": BASE | {"ir", "digits"},
     "report": BASE | {"ir", "sim"},
     "diagnosis": BASE | {"ir", "sim", "converters"},
+    "training": BASE | {"ir", "converters"},
     "sweep": BASE | {"ir", "sim", "converters", "datasets", "diagnosis"},
 }
 ON_TOP = {"__init__", "__main__", "cli"}

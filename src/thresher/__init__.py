@@ -12,9 +12,11 @@ from thresher.errors import (
     SimulationError,
     SpecError,
     ThresherError,
+    TrainingError,
 )
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.sim import Result, Trace, load_trace, simulate
+from thresher.training import Training, TrainingSettings, train
 
 __all__ = [
     "DataError",
@@ -35,6 +37,9 @@ __all__ = [
     "Tensor",
     "ThresherError",
     "Trace",
+    "Training",
+    "TrainingError",
+    "TrainingSettings",
     "__version__",
     "account",
     "convert",
@@ -46,4 +51,5 @@ __all__ = [
     "save",
     "schema",
     "simulate",
+    "train",
 ]

@@ -25,6 +25,14 @@ class SimulationError(ThresherError):
     """A simulation cannot start with these options, or failed while it ran."""
 
 
+class TrainingError(ThresherError):
+    """A training run cannot start with these settings, or failed while it ran."""
+
+
+class DivergenceError(TrainingError):
+    """The loss of a training run is no finite number any more."""
+
+
 class MissingExtraError(ThresherError):
     """An optional package is needed and not installed."""
 

@@ -21,8 +21,9 @@ from thresher.cli.inspect import inspect
 from thresher.cli.progress import StoppedError
 from thresher.cli.schema import schema
 from thresher.cli.simulate import simulate
+from thresher.cli.train import train
 from thresher.cli.validate import validate
-from thresher.errors import MissingExtraError, PassError, ThresherError
+from thresher.errors import DivergenceError, MissingExtraError, PassError, ThresherError
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 
@@ -30,7 +31,8 @@ DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for command in (demo, validate, inspect, evaluate, convert, simulate, diagnose, info, schema):
+COMMANDS = (demo, validate, inspect, train, evaluate, convert, simulate, diagnose, info, schema)
+for command in COMMANDS:
     app.command()(command)
 
 
@@ -97,7 +99,8 @@ def _explain(error: Exception) -> tuple[int, str]:
     if type(error) is ThresherError and isinstance(error.__cause__, OSError):
         return FAILED, str(error)
     if isinstance(error, ThresherError):
-        return FAILED if isinstance(error, MissingExtraError) else WRONG, str(error)
+        failed = isinstance(error, MissingExtraError | DivergenceError)
+        return FAILED if failed else WRONG, str(error)
     if isinstance(error, OSError) and error.strerror is not None:
         where = "standard output" if error.filename is None else error.filename
         return FAILED, f"{where}: {error.strerror}"

@@ -37,8 +37,8 @@ Data = Annotated[
         "--data",
         metavar="D",
         help="An .npz file with x and y, a folder with CIFAR-10/100 (binary) or MNIST (idx), or "
-        "'digits'. Of a folder and of the digits, conversion takes the part to train on, "
-        "everything else the part to test on.",
+        "'digits'. Of a folder and of the digits, training and conversion take the part to train "
+        "on, everything else the part to test on.",
     ),
 ]
 Limit = Annotated[

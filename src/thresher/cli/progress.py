@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
@@ -13,17 +14,29 @@ from rich.progress import Progress as Bar
 from thresher.cli.output import short
 from thresher.sim import Progress
 
-Report = Callable[[Progress], None]
-
 UPDATES_A_SECOND = 4
+
+
+class Reached(Protocol):
+    """How far something is: images done, and in all."""
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+
+R = TypeVar("R", bound=Reached)
+Report = Callable[[R], None]
+Describe = Callable[[R, float], str]
 
 
 class StoppedError(Exception):
     """Ctrl-C: the message says how much was done."""
 
 
-@contextmanager
-def progress(what: str, images: int) -> Iterator[Report]:
+def progress(what: str, images: int) -> AbstractContextManager[Report[Progress]]:
     """Yield what is told how far the block is; where stderr is a terminal, a bar shows it.
 
     Raises
@@ -31,15 +44,21 @@ def progress(what: str, images: int) -> Iterator[Report]:
     StoppedError
         On Ctrl-C.
     """
+    return progress_of(what, images, describe)
+
+
+@contextmanager
+def progress_of(what: str, images: int, describe: Describe[R]) -> Iterator[Report[R]]:
+    """Do as `progress` does, with a line that `describe` writes, from the seconds taken too."""
     done = 0
 
-    def report(reached: Progress) -> None:
-        nonlocal done
-        done = reached.done
+    def report(reached: R) -> None:
+        nonlocal done, images
+        done, images = reached.done, reached.total
         show(reached)
 
     try:
-        with _shown(what, images) as show:
+        with _shown(what, images, describe) as show:
             yield report
     except KeyboardInterrupt as error:
         raise StoppedError(f"after {done:,} of {images:,} images ({what})") from error
@@ -51,12 +70,17 @@ def describe(reached: Progress, seconds: float) -> str:
     if reached.synaptic_operations:
         parts.append(f"{short(reached.synaptic_operations / seconds)} SOP/s")
         parts.append(f"{short(reached.spikes)} spikes")
+    return ", ".join([*parts, times(reached, seconds)])
+
+
+def times(reached: Reached, seconds: float) -> str:
+    """Write the time taken and the time left at the rate so far."""
     left = seconds / reached.done * (reached.total - reached.done)
-    return ", ".join([*parts, _clock(seconds), f"{_clock(left)} left"])
+    return f"{_clock(seconds)}, {_clock(left)} left"
 
 
 @contextmanager
-def _shown(what: str, images: int) -> Iterator[Report]:
+def _shown(what: str, images: int, describe: Describe[R]) -> Iterator[Report[R]]:
     if not sys.stderr.isatty():
         yield lambda reached: None
         return
@@ -70,13 +94,15 @@ def _shown(what: str, images: int) -> Iterator[Report]:
     with Bar(*columns, console=console, transient=True, refresh_per_second=UPDATES_A_SECOND) as bar:
         task = bar.add_task(what, total=images, state="")
 
-        def show(reached: Progress) -> None:
+        def show(reached: R) -> None:
             nonlocal shown
             seconds = time.monotonic() - started
             if seconds - shown < 1 / UPDATES_A_SECOND and reached.done < reached.total:
                 return
             shown = seconds
-            bar.update(task, completed=reached.done, state=describe(reached, seconds))
+            bar.update(
+                task, completed=reached.done, total=reached.total, state=describe(reached, seconds)
+            )
 
         yield show
 

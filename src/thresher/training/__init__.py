@@ -1,0 +1,20 @@
+"""Training with PyTorch (extra: torch): a graph and labelled images give a graph that converts."""
+
+from thresher.training.run import Training, train
+from thresher.training.settings import (
+    ACTIVATIONS,
+    LEVELS,
+    Epoch,
+    TrainingProgress,
+    TrainingSettings,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "LEVELS",
+    "Epoch",
+    "Training",
+    "TrainingProgress",
+    "TrainingSettings",
+    "train",
+]
