@@ -60,6 +60,12 @@ def test_validation_labels_are_checked_as_the_others_are() -> None:
         train(NET, X, Y, validation=(X, Y + 1))
 
 
+def test_a_network_without_weights_is_refused() -> None:
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    with pytest.raises(GraphError, match="graph 'chain' has no weight; expected one to learn"):
+        train(chain((3,), ("act", clipped())), np.eye(3), np.arange(3))
+
+
 def test_shifts_of_what_is_no_image_are_refused() -> None:
     graph = chain((3,), ("fc", Linear(tensor("w", np.eye(3)))))
     with pytest.raises(TrainingError, match="expected \\(C, H, W\\) to move or mirror"):

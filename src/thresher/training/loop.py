@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from thresher.errors import DivergenceError
+from thresher.errors import DivergenceError, GraphError
 from thresher.ir import Graph
 from thresher.ir.images import preprocess
 from thresher.training.augment import Augmentation, batches
 from thresher.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from thresher.training.module import GraphModule
+from thresher.training.module import CEILING, TENSOR, GraphModule
 from thresher.training.settings import Epoch, TrainingProgress, TrainingSettings
 
 Array = NDArray[Any]
@@ -60,13 +60,14 @@ class Run:
         self._module = GraphModule(graph)
         state = self._module.state().items()
         self._learnt = {name: item for name, item in state if item.requires_grad}
-        decay = settings.weight_decay
-        groups = [
-            {"params": [p for name, p in self._learnt.items() if part(name)], "weight_decay": d}
-            for part, d in ((_is_tensor, decay), (_is_ceiling, 0.0))
-        ]
+        tensors = [item for name, item in self._learnt.items() if name.startswith(TENSOR)]
+        ceilings = [item for name, item in self._learnt.items() if name.startswith(CEILING)]
+        if not tensors:
+            raise GraphError(f"graph '{graph.name}' has no weight; expected one to learn")
         self._optimiser = torch.optim.SGD(
-            [group for group in groups if group["params"]], lr=0.1, momentum=MOMENTUM
+            [{"params": tensors, "weight_decay": settings.weight_decay}, {"params": ceilings}],
+            lr=settings.learning_rate,
+            momentum=MOMENTUM,
         )
         self.epochs: tuple[Epoch, ...] = ()
         self._began = 0
@@ -232,11 +233,3 @@ def _threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _is_tensor(name: str) -> bool:
-    return name.startswith("tensor/")
-
-
-def _is_ceiling(name: str) -> bool:
-    return name.startswith("ceiling/")

@@ -18,6 +18,8 @@ from thresher.training.layers import LAYERS, Layer, Mode
 Array = NDArray[np.float32]
 
 RUNNING = ("running_mean", "running_var")
+TENSOR, CEILING = "tensor/", "ceiling/"
+"""What the names of a module's state begin with."""
 
 
 class GraphModule(nn.Module):
@@ -76,9 +78,9 @@ class GraphModule(nn.Module):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Map "tensor/NAME" and "ceiling/NODE" to what is held; the latter before `positive`."""
-        tensors = {f"tensor/{name}": getattr(self, held) for name, held in self._held.items()}
+        tensors = {f"{TENSOR}{name}": getattr(self, held) for name, held in self._held.items()}
         return tensors | {
-            f"ceiling/{node}": getattr(self, held) for node, held in self._raw.items()
+            f"{CEILING}{node}": getattr(self, held) for node, held in self._raw.items()
         }
 
     def written(self) -> tuple[dict[str, Array], dict[str, float]]:
