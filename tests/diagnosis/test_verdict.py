@@ -84,7 +84,8 @@ def test_a_propagated_error_names_the_layer_that_adds_most_and_its_cause() -> No
     ("neuron", "options", "remedy"),
     [
         ("if", {}, "--recipe exact"),
-        ("if", {"schedule": "async"}, "--schedule lockstep"),
+        ("if", {"schedule": "async"}, "--arrivals netted"),
+        ("if", {"schedule": "async", "arrivals": "netted"}, "--schedule lockstep"),
         ("signed_if", {}, "--settle"),
     ],
 )
@@ -121,6 +122,7 @@ def test_losses_are_shared_between_staircases_and_time() -> None:
     # in three steps 0.667, which is less than 0.75
     assert verdict(found)[0] == (
         "Accuracy: ANN 100.0 %, quantised ANN (a staircase for every layer) 66.7 %, SNN 66.7 %. "
-        "Clipping and quantisation cost 33.3 points, unevenness (when spikes come) 0.0 points."
+        "Clipping and quantisation cost 33.3 points, unevenness (when spikes come) 0.0 points. "
+        "There are few samples: one is 33.3 points."
     )
     assert "Agreement with the ANN falls most at 'if', by 33.3 points" in verdict(found)[1]

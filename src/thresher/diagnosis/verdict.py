@@ -8,6 +8,8 @@ FOLLOWS = 0.15
 """Up to this error, relative to the ANN's activations (both RMS), a layer follows the ANN."""
 CLIPS = 0.01
 """From this share on clipping is mentioned, whatever the rest."""
+FEW = 200
+"""Below so many samples it is said what one of them is worth."""
 DEAD = 0.5
 """From this share on dead neurons are mentioned."""
 
@@ -50,11 +52,14 @@ def _losses(diagnosis: Diagnosis) -> str:
     if ann is None or quantised is None or snn is None:
         measure, ann = "Agreement", 1.0
         quantised, snn = diagnosis.quantised_agreement, diagnosis.agreement
-    return (
+    found = (
         f"{measure}: ANN {_percent(ann)}, quantised ANN (a staircase for every layer) "
         f"{_percent(quantised)}, SNN {_percent(snn)}. Clipping and quantisation cost "
         f"{_points(ann - quantised)}, unevenness (when spikes come) {_points(quantised - snn)}."
     )
+    if diagnosis.samples >= FEW:
+        return found
+    return f"{found} There are few samples: one is {_points(1 / diagnosis.samples)}."
 
 
 def _deng_gu(diagnosis: Diagnosis) -> str:
@@ -105,6 +110,8 @@ def _remedy(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
         return "let the run settle (--settle)"
     found = "take more steps, signed neurons that settle (--recipe exact, --settle), "
     if diagnosis.settings.schedule == "async":
+        if diagnosis.settings.arrivals == "individual":
+            return found + "or one comparison a tick (--arrivals netted)"
         return found + "or a barrier at every step (--schedule lockstep)"
     return found + "or a later readout (--t-start)"
 
