@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
-from thresher.ir.spiking import SIGNED, Value
+from thresher.ir.spiking import TAKE_BACK, Value
 from thresher.ir.time_codes import TIME_CODED
 
 
@@ -97,6 +97,7 @@ def _population(spiking: Spiking) -> str:
         value = getattr(spiking, name)
         if value != 0:
             parts.append(f"{name} {describe(value)}")
+    parts += [f"{name} {number:g}" for name, number in spiking.parameters.items()]
     parts += [] if spiking.levels is None else [f"levels {spiking.levels}"]
     return f"population ({', '.join([*parts, f'{spiking.reset} reset'])})"
 
@@ -120,7 +121,7 @@ def _is_pool(graph: Graph, node: Node) -> bool:
 
 
 def _may_be_followed(node: Node) -> bool:
-    return node.spiking is not None and node.spiking.neuron in (SIGNED, *TIME_CODED)
+    return node.spiking is not None and node.spiking.neuron in (*TAKE_BACK, *TIME_CODED)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,10 +9,13 @@ from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir.ops import LeakyRelu
 from thresher.ir.spiking import Value
 from thresher.ir.time_codes import TIME_CODED
 
 Change = Callable[[Node, Spiking], Spiking]
+LARGEST_PAYLOAD = 127
+"""What one spike may carry."""
 
 
 def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
@@ -24,6 +27,39 @@ def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
     if not changed:
         raise PassError("no node has a threshold yet; put 'balance-thresholds' before it")
     return graph.replace_all(changed)
+
+
+def expect_plain(node: Node, spiking: Spiking) -> None:
+    """Raise PassError for an annotation that a pass which chooses the neuron cannot change."""
+    if spiking.reset == "hard":
+        raise PassError("hard reset loses charge, and no count is exact; take 'hard-reset' out")
+    if spiking.neuron != "if":
+        raise PassError(
+            f"its neuron is '{spiking.neuron}' already; keep one of the passes that choose it"
+        )
+    if isinstance(node.op, LeakyRelu):
+        raise PassError(
+            "a leaky ReLU has values below 0, for which only 'use-imbalanced-neurons' has a neuron; "
+            "set replace-unsupported.leaky_relu to 'relu'"
+        )
+    for name, step in (("v_init", "init-potential"), ("shift", "shift")):
+        if getattr(spiking, name) != 0:
+            raise PassError(f"{name} is set already; put '{step}' after the choice of neurons")
+
+
+def expect_payload(payload: int) -> None:
+    """Raise PassError for spikes that carry more than a trace holds."""
+    if payload > LARGEST_PAYLOAD:
+        raise PassError(
+            f"a spike would carry up to {payload}; at most {LARGEST_PAYLOAD} are possible: take "
+            "fewer members or a smaller cap"
+        )
+
+
+def divided(graph: Graph, node: Node, spiking: Spiking, parts: int) -> Spiking:
+    """Divide a population's threshold into so many equal parts."""
+    name = tensor_name(graph, node.name, "threshold")
+    return replace(spiking, threshold=_scaled(spiking.threshold, 1 / parts, name))
 
 
 def set_start(graph: Graph, context: Context, field: str, factor: float, why: str) -> Graph:

@@ -15,7 +15,8 @@ from libc.string cimport memset
 from thresher.cython_ext.calendar cimport Bucket, Calendar, push, schedule, sort_blocks, take_out
 from thresher.cython_ext.measures cimport saw_evidence, undecided
 from thresher.cython_ext.models_run cimport (
-    Core, allocate, count_in_windows, count_spike, is_waiting, observe, release, store,
+    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, number_of, observe, packed,
+    release, sign_of, store,
 )
 from thresher.cython_ext.neurons cimport LEAKY, NO_TICK, POOL, Arrival
 from thresher.cython_ext.populations cimport Populations
@@ -333,7 +334,7 @@ cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcep
         run.arriving[slot] |= <uint64_t>1 << (projection.target & 63)
         if not push(
             &run.buckets[slot * wiring.n_populations + projection.target],
-            (<int64_t>number << 32) | (<int64_t>neuron << 1) | (sign < 0),
+            packed(number, neuron, sign),
         ):
             core.failed = True
             return
@@ -346,14 +347,14 @@ cdef void arrive(
 ) noexcept nogil:
     """Deliver one spike; where arrivals are individual, fire what it lets fire."""
     cdef Core* core = &run.core
-    cdef int32_t number = <int32_t>(spike >> 32), neuron = (<int32_t>spike) >> 1
+    cdef int32_t number = <int32_t>number_of(spike), neuron = neuron_of(spike)
     cdef Projection* projection = &wiring.projections[number]
     cdef int64_t before = core.operations
     core.events += 1
     if projection.kind != RUNS:
-        arrive_one_by_one(wiring, populations, run, number, neuron, -1 if spike & 1 else 1, p)
+        arrive_one_by_one(wiring, populations, run, number, neuron, sign_of(spike), p)
     elif projection.position[neuron] >= 0:
-        arrive_along_runs(wiring, populations, run, projection, neuron, -1 if spike & 1 else 1, p)
+        arrive_along_runs(wiring, populations, run, projection, neuron, sign_of(spike), p)
     if core.operations > before and p == wiring.n_populations - 1 and not wiring.fires[p]:
         saw_evidence(&core.decision, core.tick)
 

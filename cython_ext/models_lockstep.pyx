@@ -8,7 +8,8 @@ from libc.string cimport memset
 from thresher.cython_ext.calendar cimport Bucket, push
 from thresher.cython_ext.measures cimport saw_evidence, undecided
 from thresher.cython_ext.models_run cimport (
-    Core, allocate, count_in_windows, count_spike, is_waiting, observe, release, store,
+    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, observe, packed, release,
+    sign_of, store,
 )
 from thresher.cython_ext.neurons cimport POOL, Arrival
 from thresher.cython_ext.populations cimport Populations
@@ -20,7 +21,7 @@ cdef struct Run:
     Core core
     int64_t slots             # steps whose spikes are kept: longest delay + 1
     int64_t last_due          # last step at which a spike arrives
-    Bucket* emitted           # slot * n_populations + population; neuron << 1 | sign is negative
+    Bucket* emitted           # slot * n_populations + population; spikes as `packed` writes them
     void* sum                 # neuron of a population -> what one step brings it
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
     int64_t* entering         # spikes, by position
@@ -168,8 +169,8 @@ cdef void receive(
         enter(run, projection, bucket)
         return
     for i in range(bucket.n):
-        neuron = <int32_t>(bucket.spike[i] >> 1)
-        arrival.sign = -1 if bucket.spike[i] & 1 else 1
+        neuron = neuron_of(bucket.spike[i])
+        arrival.sign = sign_of(bucket.spike[i])
         first = projection.indptr[neuron]
         core.operations += projection.indptr[neuron + 1] - first
         if populations.of[projection.target].model == POOL:
@@ -190,19 +191,19 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
     cdef int64_t i
     memset(begin, 0, (projection.positions + 2) * sizeof(int32_t))
     for i in range(bucket.n):
-        position = projection.position[bucket.spike[i] >> 1]
+        position = projection.position[neuron_of(bucket.spike[i])]
         if position >= 0:
             begin[position + 2] += 1
     for i in range(projection.positions):
         begin[i + 2] += begin[i + 1]
     for i in range(bucket.n):
-        position = projection.position[bucket.spike[i] >> 1]
+        position = projection.position[neuron_of(bucket.spike[i])]
         if position >= 0:
             place = begin[position + 1]
             begin[position + 1] += 1
             run.entering[place] = bucket.spike[i]
     for i in range(begin[projection.positions]):
-        neuron = <int32_t>(run.entering[i] >> 1)
+        neuron = neuron_of(run.entering[i])
         position, channel = projection.position[neuron], projection.channel[neuron]
         first = projection.runs[position]
         core.operations += projection.reach[position]
@@ -212,7 +213,7 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
         arrival.start, arrival.weight = projection.start + first, projection.weight + first
         arrival.extent = projection.extent + first
         arrival.n = projection.runs[position + 1] - first
-        arrival.sign = -1 if run.entering[i] & 1 else 1
+        arrival.sign = sign_of(run.entering[i])
         core.on.add_runs(run.sum, &arrival)
 
 
@@ -228,6 +229,6 @@ cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcep
         )
     if not push(
         &run.emitted[(core.tick % run.slots) * wiring.n_populations + p],
-        (<int64_t>neuron << 1) | (sign < 0),
+        packed(0, neuron, sign),
     ):
         core.failed = True

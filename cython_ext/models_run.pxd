@@ -6,7 +6,7 @@ from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evide
 from thresher.cython_ext.neurons cimport MODELS, Models, Neurons
 from thresher.cython_ext.populations cimport Populations
 from thresher.cython_ext.types cimport (
-    Decision, Projection, Spikes, int32_t, int64_t, uint8_t,
+    Decision, Projection, Spikes, int8_t, int32_t, int64_t, uint8_t,
 )
 from thresher.cython_ext.wiring cimport Wiring
 
@@ -32,6 +32,23 @@ cdef struct Core:
     Decision decision
 
 
+cdef inline int64_t packed(int64_t number, int64_t neuron, int sign) noexcept nogil:
+    """Write a spike as one number: what it is numbered by, its neuron (32 bits), payload (8)."""
+    return (number << 40) | (neuron << 8) | (sign & 0xff)
+
+
+cdef inline int64_t number_of(int64_t spike) noexcept nogil:
+    return spike >> 40
+
+
+cdef inline int32_t neuron_of(int64_t spike) noexcept nogil:
+    return <int32_t>(spike >> 8)
+
+
+cdef inline int sign_of(int64_t spike) noexcept nogil:
+    return <int8_t>spike
+
+
 cdef inline void allocate(Wiring wiring, Populations populations, Core* core) noexcept nogil:
     cdef int64_t n = wiring.n_neurons, output = n - wiring.offsets[wiring.n_populations - 1]
     cdef int p
@@ -52,6 +69,8 @@ cdef inline void allocate(Wiring wiring, Populations populations, Core* core) no
         core.failed = True
         return
     core.neurons.theta, core.neurons.v_init = wiring.theta, wiring.v_init
+    core.neurons.above, core.neurons.below = populations.above, populations.below
+    core.neurons.down = populations.down
     core.neurons.end, core.neurons.ticks_per_step = core.end, core.decision.ticks_per_step
     core.on = &MODELS[wiring.precision]
     for p in range(wiring.n_populations):
@@ -100,7 +119,7 @@ cdef inline void count_in_windows(
         largest = core.neurons.largest[window]
         if n[0] > largest:
             core.neurons.largest[window] = n[0]
-        elif sign < 0 and n[0] + 1 == largest:
+        elif sign < 0 and n[0] - sign == largest:
             largest = 0
             for k in range(populations.members[window], populations.members[window + 1]):
                 largest = max(largest, core.arrived[populations.member[k]])

@@ -14,18 +14,25 @@
 #define NO_TICK INT64_MAX
 #define DOUBT (1.0 / 1048576) /* of what a date is computed from: four times float32's rounding */
 
-enum Model { PLAIN, SIGNED, LEAKY, POOL };
+enum Model { PLAIN, GRADED, LEAKY, POOL };
+
+/* How a graded neuron counts the units in its potential: towards minus infinity, towards zero, or
+   by the largest power of two that `above` leaves. */
+enum Rounding { DOWNWARDS, TOWARDS_ZERO, POWERS };
 
 /* Arrays over all neurons; pointers to void lead to numbers of the run's precision. */
 typedef struct {
-    void *v;              /* if, signed: potential without the ramp; lif: potential at `since` */
+    void *v;              /* if, graded: potential without the ramp; lif: potential at `since` */
     const void *current;  /* per step */
     const void *theta;
+    const void *above;    /* graded: fires upwards from here on */
+    const void *below;    /* graded: fires downwards under this */
+    const void *down;     /* graded: what a spike downwards gives back, a unit of its payload */
     const void *v_init;
     const void *ramp;     /* tick -> tick / ticks per step, rounded once; unused by integers */
     void *v_inf;          /* lif: where the constant current leads */
     double *inverse;      /* ticks in which the current brings one unit, of its sign; 0: never */
-    int32_t *n;           /* signed, pool: net count that was sent */
+    int32_t *n;           /* graded, pool: net count that was sent */
     int32_t *largest;     /* pool: largest count that arrived */
     int64_t *since;       /* lif: tick of the last event */
     int32_t *allowed;     /* first tick at which the neuron may fire */
@@ -39,7 +46,9 @@ typedef struct {
     int model;
     int hard;
     double v_reset;
-    int32_t levels;       /* signed: the largest net count */
+    int rounding;         /* graded: a Rounding, */
+    int32_t cap;          /* the largest payload, */
+    int32_t least, most;  /* and the bounds of the net count */
     double tau;           /* lif: time constant of the leak, in steps */
     const void *decay;    /* lif: ticks -> what is left of a distance to v_inf */
     int64_t decays;
@@ -55,7 +64,7 @@ typedef struct {
 
 typedef struct {
     void (*begin)(const Neurons *, const Population *, int64_t first, int64_t end);
-    int (*sign)(const Neurons *, const Population *, int64_t i, int64_t tick);
+    int (*sign)(const Neurons *, const Population *, int64_t i, int64_t tick);  /* payload */
     void (*reset)(const Neurons *, const Population *, int64_t i, int sign, int64_t tick);
     int64_t (*due)(const Neurons *, const Population *, int64_t i, int64_t tick);
     int (*quiet)(const Neurons *, const Population *, int64_t first, int64_t end, int64_t tick,

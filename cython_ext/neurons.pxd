@@ -6,7 +6,7 @@ from thresher.cython_ext.types cimport int32_t, int64_t
 cdef extern from "neurons.h" nogil:
     const int64_t NO_TICK
     const int PLAIN
-    const int SIGNED
+    const int GRADED
     const int LEAKY
     const int POOL
 
@@ -14,6 +14,9 @@ cdef extern from "neurons.h" nogil:
         void* v
         const void* current
         const void* theta
+        const void* above
+        const void* below
+        const void* down
         const void* v_init
         const void* ramp
         void* v_inf
@@ -30,7 +33,10 @@ cdef extern from "neurons.h" nogil:
         int model
         int hard
         double v_reset
-        int32_t levels
+        int rounding
+        int32_t cap
+        int32_t least
+        int32_t most
         double tau
         const void* decay
         int64_t decays

@@ -50,15 +50,45 @@ static void OF(begin)(const Neurons *c, const Population *p, int64_t first, int6
     }
 }
 
-/* The sign with which a neuron would fire at a tick; 0: it would not. */
+/* The payload of a spike for a potential v > 0: at least 1, at most the cap and what room there is. */
+static inline int OF(payload)(
+    const Population *p, real v, real unit, real above, int upwards, int64_t room)
+{
+    int32_t size = 1;
+    real times;
+    if (room > p->cap)
+        room = p->cap;
+    if (p->rounding == POWERS) {
+        while (2 * size <= room && v >= above * (real)(2 * size))
+            size *= 2;
+        return size;
+    }
+    times = upwards ? OF(CEILED)(v, unit) : OF(FLOORED)(v, unit);
+    if (times >= (real)room)
+        return (int)room;
+    return times < 1 ? 1 : (int)times;
+}
+
+static inline int OF(graded)(const Neurons *c, const Population *p, int64_t i, real v)
+{
+    const real above = READ(c->above, i);
+    const int64_t n = c->n[i];
+    if (v >= above && n < p->most)
+        return OF(payload)(p, v, READ(c->theta, i), above, 0, p->most - n);
+    if (v < READ(c->below, i) && n > p->least)
+        return -OF(payload)(
+            p, -v, READ(c->down, i), above, p->rounding == DOWNWARDS, n - p->least);
+    return 0;
+}
+
+/* The payload with which a neuron would fire at a tick; 0: it would not. */
 static inline int OF(sign)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
 {
-    const real v = OF(potential)(c, p, i, tick);
     if (p->model == POOL)
-        return (c->largest[i] > c->n[i]) - (c->largest[i] < c->n[i]);
-    if (p->model != SIGNED)
-        return v >= READ(c->theta, i);
-    return (v >= READ(c->theta, i) && c->n[i] < p->levels) - (v < 0 && c->n[i] > 0);
+        return c->largest[i] - c->n[i];
+    if (p->model == GRADED)
+        return OF(graded)(c, p, i, OF(potential)(c, p, i, tick));
+    return OF(potential)(c, p, i, tick) >= READ(c->theta, i);
 }
 
 static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, int sign, int64_t tick)
@@ -72,9 +102,15 @@ static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, i
     } else if (p->hard) {
         AT(c->v, i) = (real)p->v_reset - (c->lockstep ? 0 : OF(charge)(c, i, tick));
     } else {
-        AT(c->v, i) -= (real)sign * theta;
+        AT(c->v, i) -= (real)sign * (sign < 0 ? READ(c->down, i) : theta);
         c->n[i] += sign;
     }
+}
+
+/* Tell whether the constant current may bring a graded neuron to fire. */
+static inline int OF(opens)(const Neurons *c, const Population *p, int64_t i)
+{
+    return (c->inverse[i] > 0 && c->n[i] < p->most) || (c->inverse[i] < 0 && c->n[i] > p->least);
 }
 
 /* A tick after `tick` before which nothing but an arrival makes a neuron fire; or NO_TICK. */
@@ -96,12 +132,11 @@ static int64_t OF(due)(const Neurons *c, const Population *p, int64_t i, int64_t
             return NO_TICK;
         at = (double)c->since[i] + tau * log((v_inf - v) / (v_inf - theta + off));
         doubt = DOUBT * tau;
-    } else if (c->inverse[i] > 0 && (p->model == PLAIN || c->n[i] < p->levels)) {
-        at = (theta - v) * c->inverse[i];
-        doubt = DOUBT * (fabs(v) + theta) * c->inverse[i];
-    } else if (c->inverse[i] < 0 && p->model == SIGNED && c->n[i] > 0) {
-        at = v * -c->inverse[i];
-        doubt = DOUBT * (fabs(v) + theta) * -c->inverse[i];
+    } else if (p->model == PLAIN ? c->inverse[i] > 0 : OF(opens)(c, p, i)) {
+        const double bound = c->inverse[i] < 0 ? (double)READ(c->below, i)
+            : p->model == PLAIN ? theta : (double)READ(c->above, i);
+        at = (bound - v) * c->inverse[i];
+        doubt = DOUBT * (fabs(v) + fabs(bound) + theta) * fabs(c->inverse[i]);
     } else {
         return NO_TICK;
     }
@@ -122,12 +157,13 @@ VARIANTS static int OF(quiet)(
     const int32_t *__restrict n = c->n, *__restrict allowed = c->allowed;
     const int32_t last = until < INT32_MAX ? (int32_t)until : INT32_MAX;
     int fires = 0;
-    if (p->model == SIGNED) {
+    if (p->model == GRADED) {
+        const real *__restrict above = c->above, *__restrict below = c->below;
         for (int64_t i = first; i < end; i++) {
             const real one = v[i] + OF(RISE)(current[i], now);
             const real two = v[i] + OF(RISE)(current[i], then);
-            fires |= ((((one >= theta[i]) | (two >= theta[i])) & (n[i] < p->levels))
-                      | (((one < 0) | (two < 0)) & (n[i] > 0)))
+            fires |= ((((one >= above[i]) | (two >= above[i])) & (n[i] < p->most))
+                      | (((one < below[i]) | (two < below[i])) & (n[i] > p->least)))
                    & (allowed[i] <= last);
         }
     } else if (p->model == PLAIN) {

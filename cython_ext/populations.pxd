@@ -7,6 +7,9 @@ from thresher.cython_ext.types cimport int32_t, int64_t
 cdef class Populations:
     cdef list arrays                # keeps alive what the pointers lead to
     cdef Population* of             # population -> its model and parameters
+    cdef const void* above          # neuron -> where it fires upwards, of graded models
+    cdef const void* below          # and downwards
+    cdef const void* down           # what a spike downwards gives back
     cdef const int64_t* counter     # projection -> first counter of its sources; -1: no window
     cdef int64_t counters
     cdef const int64_t* members     # neuron -> first source of its window; one more at the end

@@ -9,7 +9,10 @@ class Populations:
     def __new__(
         cls,
         model: NDArray[int32],
-        levels: NDArray[int32],
+        rule: NDArray[int32],
+        above: NDArray[Any],
+        below: NDArray[Any],
+        down: NDArray[Any],
         hard: NDArray[uint8],
         v_reset: NDArray[float64],
         tau: NDArray[float64],

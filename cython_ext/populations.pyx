@@ -12,8 +12,12 @@ cdef class Populations:
 
     Parameters
     ----------
-    model, levels : int32 (populations,)
-        Models as `neurons.h` numbers them; the largest net count of a signed one.
+    model : int32 (populations,)
+        As `neurons.h` numbers them.
+    rule : int32 (populations, 4)
+        Of a graded model: rounding as `neurons.h` numbers it, cap, least and most.
+    above, below, down : arrays (neurons,) in the run's precision
+        Of graded models: where they fire upwards and downwards, and what the latter gives back.
     hard : uint8 (populations,)
     v_reset, tau : float64 (populations,)
     decays : list of arrays, one a population
@@ -27,18 +31,21 @@ cdef class Populations:
     """
 
     def __cinit__(
-        self, const int32_t[::1] model, const int32_t[::1] levels, const uint8_t[::1] hard,
-        const double[::1] v_reset, const double[::1] tau, list decays,
+        self, const int32_t[::1] model, const int32_t[:, ::1] rule, above, below, down,
+        const uint8_t[::1] hard, const double[::1] v_reset, const double[::1] tau, list decays,
         const int64_t[::1] counter, int64_t counters, const int64_t[::1] members,
         const int32_t[::1] member,
     ):
         cdef int n = <int>model.shape[0], p
-        self.arrays = [counter, members, member, *decays]
+        self.arrays = [counter, members, member, above, below, down, *decays]
+        self.above, self.below, self.down = address(above), address(below), address(down)
         self.of = <Population*>calloc(n, sizeof(Population))
         if not self.of:
             raise MemoryError
         for p in range(n):
-            self.of[p].model, self.of[p].levels = model[p], levels[p]
+            self.of[p].model = model[p]
+            self.of[p].rounding, self.of[p].cap = rule[p, 0], rule[p, 1]
+            self.of[p].least, self.of[p].most = rule[p, 2], rule[p, 3]
             self.of[p].hard, self.of[p].v_reset, self.of[p].tau = hard[p], v_reset[p], tau[p]
             self.of[p].decay = address(decays[p])
             self.of[p].decays = decays[p].size

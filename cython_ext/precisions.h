@@ -6,6 +6,7 @@
 #ifndef THRESHER_PRECISIONS_H
 #define THRESHER_PRECISIONS_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -76,6 +77,16 @@ static inline int64_t rise_of(int64_t current, now_int32 now)
 #define RISE_float64(current, now) ((current) * (now))
 #define RISE_int32(current, now) ((int32_t)rise_of(current, now))
 #define RISE_int64(current, now) rise_of(current, now)
+
+/* How often a unit goes into a potential, both above 0: whole numbers towards 0, and away from it. */
+#define FLOORED_float32(v, unit) floorf((v) / (unit))
+#define FLOORED_float64(v, unit) floor((v) / (unit))
+#define FLOORED_int32(v, unit) ((v) / (unit))
+#define FLOORED_int64(v, unit) ((v) / (unit))
+#define CEILED_float32(v, unit) ceilf((v) / (unit))
+#define CEILED_float64(v, unit) ceil((v) / (unit))
+#define CEILED_int32(v, unit) ((v) / (unit) + ((v) % (unit) != 0))
+#define CEILED_int64(v, unit) ((v) / (unit) + ((v) % (unit) != 0))
 
 /* Never reached by a potential. */
 #define LARGEST_float32 1e30f

@@ -24,8 +24,12 @@ from thresher.ir.tensor import Tensor
 Shape = tuple[int, ...]
 Value = float | Tensor
 
-SIGNED = "signed_if"
-"""The neuron that takes spikes back; a max pool follows the net counts of no other."""
+SIGNED, SIGNED_BURST = "signed_if", "signed_burst"
+"""The neurons whose net counts settle on the quantised ANN's."""
+IMBALANCED = "imbalanced"
+"""The neuron that stands for a leaky ReLU."""
+TAKE_BACK = frozenset({SIGNED, SIGNED_BURST, "snm", "multi_threshold"})
+"""The neurons that take spikes back; a max pool follows the net counts of no others."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Spiking:
     `threshold`, `v_init` and `shift` are one number, a tensor (C,) or one of the population's
     shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)). `scale`,
     one number or a tensor (C,), is how many units of `int` precision stand for 1. `levels` is the
-    largest net count of a signed neuron (T where nothing is said), `tau` the time constant of a
+    largest net count of a signed neuron (T spikes where nothing is said), `tau` the time constant of a
     leak, in steps. `parameters` are a model's own numbers by name, which the model judges when the
     network is compiled.
     """

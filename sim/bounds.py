@@ -7,7 +7,7 @@ import numpy as np
 
 from thresher.errors import SimulationError
 from thresher.sim.network import Floats, Network, Population, Projection
-from thresher.sim.neurons import MaxPool, model_of
+from thresher.sim.neurons import Graded, MaxPool, model_of
 from thresher.sim.rounding import LARGEST_UNITS
 from thresher.sim.synapses import transmit
 
@@ -37,8 +37,9 @@ def fit_membranes(network: Network, extent: Extent, largest_input: float) -> Net
 
     At any time of any schedule a membrane, or the part of it that does not ramp, is at most
     2 (|v_init| + T |current| + sum of |PSP| * most spikes) + theta + |v_reset|: what can come in,
-    twice since spikes may have taken it off before it is called back. The current of each sample
-    is compared with what this leaves (`Network.most_current`).
+    twice since spikes may have taken it off before it is called back; of graded neurons theta
+    counts as often as a spike may take it. The current of each sample is compared with what this
+    leaves (`Network.most_current`).
 
     Parameters
     ----------
@@ -80,7 +81,16 @@ def _fixed(network: Network, population: Population, extent: Extent) -> Floats:
         if projection.target == population.rank:
             received += _received(network, projection, extent)
     bound = 2 * (np.abs(population.v_init) + received) + abs(population.v_reset)
-    return bound + population.theta if population.fires else bound
+    return bound + _compared(population, extent) if population.fires else bound
+
+
+def _compared(population: Population, extent: Extent) -> Floats:
+    """Return the largest number with which a comparison or a reset reckons, but potentials."""
+    model, theta = model_of(population), population.theta.astype(np.float64)
+    if not issubclass(model, Graded):
+        return theta
+    down = model.rule_of(population, extent.steps).down.astype(np.float64)
+    return model.payload_of(population, extent.steps) * np.maximum(theta, down)
 
 
 def _received(network: Network, projection: Projection, extent: Extent) -> Floats:
@@ -94,15 +104,17 @@ def _received(network: Network, projection: Projection, extent: Extent) -> Float
 
 
 def _most(network: Network, source: Population, extent: Extent) -> int:
-    """Return the largest count of spikes, net of those taken back, that a source can send."""
+    """Return the largest sum of payloads, net of those taken back, that a source can send."""
     if source.neuron == "input":
         return extent.ticks
     if source.neuron == MaxPool.name:
         followed = {p.source for p in network.projections if p.target == source.rank}
         return max(_most(network, network.populations[rank], extent) for rank in followed)
-    if model_of(source).takes_back:
-        return source.levels or extent.steps
-    return extent.most_spikes
+    model = model_of(source)
+    if not issubclass(model, Graded):
+        return extent.most_spikes
+    rule = model.rule_of(source, extent.steps)
+    return min(rule.most, rule.cap * extent.most_spikes)
 
 
 def _analog(network: Network, largest_input: float) -> Floats:

@@ -12,7 +12,8 @@ from thresher.ir.graph import Graph
 from thresher.ir.inflow import Inflow, deciding_node, inflow_of, place, total_delay
 from thresher.ir.linear_map import Shape, scaling
 from thresher.ir.node import Node, Readout
-from thresher.ir.spiking import Spiking, spread
+from thresher.ir.ops import LeakyRelu
+from thresher.ir.spiking import IMBALANCED, Spiking, spread
 from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
 from thresher.sim.neurons import NEURONS, MaxPool, TimeCoded, model_of
 from thresher.sim.rounding import rounded, weight_dtype
@@ -126,10 +127,16 @@ def _expect_counts(network: Network) -> None:
         if target.neuron == MaxPool.name and not follows:
             raise SimulationError(
                 f"node '{target.name}' is a max pool of '{source.name}', whose neurons are "
-                f"'{source.neuron}'; it follows 'signed_if', and neurons that say a value by time: "
-                "convert with the recipe 'exact', or replace it by an average pool "
+                f"'{source.neuron}'; it follows net counts, which {_that_take_back()} have, and "
+                "neurons that say a value by time: convert with the recipe 'exact', or replace it by "
+                "an average pool "
                 "(--set replace-unsupported.max_pool=average)"
             )
+
+
+def _that_take_back() -> str:
+    names = [f"'{name}'" for name in NEURONS if NEURONS.get(name).takes_back]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _populations(
@@ -187,6 +194,12 @@ def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> Non
         NEURONS.get(spiking.neuron).check(spiking)
     except SimulationError as error:
         raise SimulationError(f"{where}: {error}") from error
+    if isinstance(node.op, LeakyRelu) and spiking.neuron != IMBALANCED:
+        raise SimulationError(
+            f"{where} is a leaky ReLU, and neuron '{spiking.neuron}' has no slope below 0; take "
+            f"neuron '{IMBALANCED}', as recipe 'kim2020' does, or a ReLU "
+            "(--set replace-unsupported.leaky_relu=relu)"
+        )
     model = NEURONS.get(spiking.neuron)
     if dtype.kind == "i" and model.leaks:
         raise SimulationError(

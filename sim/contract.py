@@ -94,6 +94,7 @@ class SampleRun:
     populations: NDArray[np.int16]
     neurons: NDArray[np.int32]
     signs: NDArray[np.int8]
+    """Payloads: 1 or -1, a whole number where neurons are graded."""
     watched: Reals
     """(ticks of the input, watched neurons)"""
     quiescent: int = NEVER

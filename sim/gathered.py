@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.sim.contract import NEVER, SampleRun
 from thresher.sim.network import Network
+from thresher.sim.payload import payloads_of
 from thresher.sim.result import Latency, Result, Settings
 from thresher.sim.trace import Trace
 
@@ -76,6 +77,7 @@ class Gathered:
             peak,
             clipped,
             {p.name: p.size for p in spiking},
+            payloads_of(network, settings.steps),
             network.dense_macs,
             network.input_macs * settings.steps,
             seconds,

@@ -16,8 +16,9 @@ def prepare_layered(network: Network, options: Options) -> Run:
     Each sees its whole input of T steps, T times the ANN's pre-activation, and then fires in T
     steps of its own, as its neurons' `Window` says: a population at depth d in steps dT + 1 ..
     (d + 1) T. Of `if` and `signed_if` clip(floor((T * current + PSPs + v_init) / theta), 0, L)
-    spikes, which is the quantised ANN; L is T, or what a signed population says. A max pool fires
-    with the populations that it follows. There is one implementation, which every engine shares: it
+    spikes, which is the quantised ANN; L is T, or what a signed population says. Graded neurons
+    put as many of one step into a spike as it carries. A max pool fires with the populations that
+    it follows. There is one implementation, which every engine shares: it
     has no order of events to differ in. Sums are float64, or int64 where the network is whole.
 
     Raises
@@ -36,7 +37,7 @@ def prepare_layered(network: Network, options: Options) -> Run:
 def windows_of(network: Network, steps: int) -> dict[int, Window]:
     """Return the windows of the populations that fire and are no input, by rank.
 
-    A max pool's is that of the populations that it follows.
+    A max pool's is that of the populations that it follows, of those whose spikes carry most.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def windows_of(network: Network, steps: int) -> dict[int, Window]:
     """
     windows: dict[int, Window] = {}
     for population in network.spiking:
-        window = model_of(population).window
+        window = model_of(population).window_of(population, steps)
         if population.neuron == MaxPool.name:
             window = _followed(network, population.rank, windows)
         if window is None or population.neuron == "input":
@@ -69,7 +70,7 @@ def _followed(network: Network, pool: int, windows: dict[int, Window]) -> Window
             f"{' and '.join(repr(kind) for kind in kinds)}, whose spikes do not compare; expected "
             "one kind"
         )
-    return windows[sources[0]]
+    return max((windows[rank] for rank in sources), key=lambda window: window.payload)
 
 
 def depth_of(network: Network) -> list[int]:
@@ -166,7 +167,9 @@ class LayeredRun:
         self.evidence |= rank == len(self.network.populations) - 1 and bool(levels.any())
         if population.neuron != MaxPool.name:
             sent = self.sent[self.span(rank)].astype(self.dtype)
-            self.potentials[self.span(rank)] -= population.theta.astype(self.dtype) * sent
+            self.potentials[self.span(rank)] -= window.taken(
+                sent, population.theta.astype(self.dtype)
+            )
         return Volley(self.depths[rank] * steps + spikes.steps, spikes.neurons, spikes.signs)
 
     def _levels(self, population: Population) -> Reals:

@@ -1,5 +1,7 @@
 """The kernels of all neuron models: what they need besides the wiring, and how they are called."""
 
+from typing import Any
+
 import numpy as np
 
 from thresher.cython_ext.models_async import run_models_async
@@ -10,16 +12,16 @@ from thresher.sim.contract import Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
 from thresher.sim.network import Ints, Network, Population, Reals, SparseSynapses
 from thresher.sim.neurons import (
+    Graded,
     IntegrateAndFire,
     LeakyIntegrateAndFire,
     MaxPool,
-    SignedIntegrateAndFire,
     Time,
     model_of,
 )
 
-CODES = (IntegrateAndFire, SignedIntegrateAndFire, LeakyIntegrateAndFire, MaxPool)
-"""As `neurons.h` numbers the models."""
+CODES = (IntegrateAndFire, Graded, LeakyIntegrateAndFire, MaxPool)
+"""As `neurons.h` numbers the models; `Graded` stands for all that are."""
 
 
 def needs_models(network: Network, options: Options) -> bool:
@@ -86,8 +88,8 @@ def lay_out_populations(network: Network, options: Options) -> Populations:
     time = Time(options, network.dtype)
     counter, counters, members, member = _windows(network)
     return Populations(
-        np.array([CODES.index(model_of(p)) for p in populations], np.int32),
-        np.array([p.levels or options.steps for p in populations], np.int32),
+        np.array([_code(p) for p in populations], np.int32),
+        *_rules(network, options),
         np.array([p.hard_reset for p in populations], np.uint8),
         np.array([p.v_reset for p in populations], np.float64),
         np.array([p.tau for p in populations], np.float64),
@@ -97,6 +99,24 @@ def lay_out_populations(network: Network, options: Options) -> Populations:
         members,
         member,
     )
+
+
+def _code(population: Population) -> int:
+    model = model_of(population)
+    return next(code for code, known in enumerate(CODES) if issubclass(model, known))
+
+
+def _rules(network: Network, options: Options) -> tuple[np.ndarray[Any, Any], ...]:
+    """Return (rule, above, below, down) as `Populations` takes them; zeros of other models."""
+    numbers = np.zeros((len(network.populations), 4), np.int32)
+    arrays = np.zeros((3, network.offsets[-1]), network.dtype)
+    for population in network.populations:
+        model, span = model_of(population), network.span(population.rank)
+        if issubclass(model, Graded):
+            rule = model.rule_of(population, options.steps)
+            numbers[population.rank] = rule.rounding, rule.cap, rule.least, rule.most
+            arrays[:, span] = rule.above, rule.below, rule.down
+    return numbers, *arrays
 
 
 def _decay(network: Network, population: Population, time: Time) -> Reals:

@@ -211,6 +211,10 @@ class Network:
         """Where each population's neurons begin in arrays over all neurons; one more at the end."""
         return np.concatenate([[0], np.cumsum([p.size for p in self.populations])])
 
+    def span(self, rank: int) -> slice:
+        """Return where a population's neurons stand in arrays over all neurons."""
+        return slice(self.offsets[rank], self.offsets[rank + 1])
+
     def in_activations(self, potentials: Reals, neurons: Ints) -> Reals:
         """Return potentials (..., neurons) of these neurons in units of the ANN's activations."""
         return potentials / self.scale[neurons] if self.is_whole else potentials

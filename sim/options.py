@@ -110,6 +110,12 @@ def expect_layered(network: Network, options: Options) -> None:
                 f"schedule 'layered' counts what no leak takes; node '{population.name}' is of "
                 f"neuron '{population.neuron}'. Take lockstep or async"
             )
+        if model_of(population).window is None:
+            raise SimulationError(
+                f"schedule 'layered' counts what goes into the whole input; node "
+                f"'{population.name}' is of neuron '{population.neuron}', whose spikes depend on "
+                "when it came. Take lockstep or async"
+            )
         if population.hard_reset:
             raise SimulationError(
                 f"schedule 'layered' counts what soft reset keeps; node '{population.name}' has "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
+from thresher.sim.payload import Payload, richest
 from thresher.sim.trace import Trace
 from thresher.version import package_version
 
@@ -58,7 +59,8 @@ class Result:
     `predictions` is (samples, steps), -1 before the first evidence, in the smallest integer that
     holds the classes; a run that settles has one more, the decision in the end, and the layered
     schedule only that, (samples, 1). `spike_counts` maps each spiking population, in rank order, to
-    its spikes per sample (samples,), those of both signs. `clipped_inputs` counts, per sample, the
+    its spikes per sample (samples,), those of both signs; `payloads` what one of them may carry, which
+    spikes and synaptic operations count once. `clipped_inputs` counts, per sample, the
     pixels beyond the input's threshold, which a spiking encoder cannot tell from the threshold
     itself. In all a sample takes T bytes (twice as many from 129 classes on), 8 a population, and
     100.
@@ -74,6 +76,7 @@ class Result:
     peak_queue: Ints
     clipped_inputs: Ints
     population_sizes: Mapping[str, int]
+    payloads: Mapping[str, Payload]
     dense_macs: int
     input_macs: int
     wall_seconds: float
@@ -137,6 +140,7 @@ class Result:
         settings, n = self.settings, len(self)
         by_step = self.accuracy_by_step
         spikes = {name: float(counts.mean()) for name, counts in self.spike_counts.items()}
+        carried = richest(self.payloads)
         return {
             "format": 1,
             "schedule": settings.schedule,
@@ -164,6 +168,9 @@ class Result:
                 name: spikes[name] / size / settings.steps
                 for name, size in self.population_sizes.items()
             },
+            "spike_levels": carried.levels,
+            "bits_per_spike": carried.bits,
+            "largest_payload": carried.largest,
             "synaptic_operations_per_sample": float(self.synaptic_operations.mean()),
             "dense_macs_per_sample": self.dense_macs,
             "input_macs_per_sample": self.input_macs,

@@ -34,7 +34,7 @@ class Trace(TraceHeader):
     neuron : int32
         Row-major index in the population's shape, `shapes[population]`.
     sign : int8
-        1, or -1 for a signed spike.
+        The payload of the spike: 1, -1 for a signed spike, a whole number for a graded one.
     membranes : dict of str to array
         Potential of the chosen neurons of a node: (samples, ticks, neurons).
 
@@ -73,7 +73,7 @@ class Trace(TraceHeader):
         return ticks
 
     def counts(self, population: str, sample: int | None = None) -> NDArray[np.int64]:
-        """Count the spikes of each neuron of one sample, negative ones as -1: (*shape).
+        """Add up the payloads of each neuron's spikes in one sample, negative ones off: (*shape).
 
         Raises
         ------

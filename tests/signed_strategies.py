@@ -1,18 +1,57 @@
-"""Random graphs of signed neurons, with max pools between their populations."""
+"""Random graphs of neurons whose spikes carry signs or whole numbers, with max pools between."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from strategies import Builder, Shape, graphs, images
 
 from thresher.ir import Graph, Spiking, Tensor
 from thresher.ir.ops import MaxPool2d
+from thresher.sim import NEURONS
+from thresher.sim.neurons import Graded
 
-__all__ = ["images", "signed_graphs"]
+__all__ = ["GradedBuilder", "SignedBuilder", "images", "signed_graphs"]
+
+PARAMETERS = {
+    "cap": [2, 5, 1, 127],
+    "thresholds": [3, 1, 7],
+    "slope": [0.5, 0.125, 1.0, 0.3],
+}
 
 
-class SignedBuilder(Builder):
-    """Draws signed neurons, and max pools over what has one threshold a channel."""
+class GradedBuilder(Builder):
+    """Draws graded neurons of the models listed, with whichever parameters they have."""
+
+    models: ClassVar[list[str]] = [
+        name for name in NEURONS if issubclass(NEURONS.get(name), Graded)
+    ]
+
+    def annotation(self, name: str, shape: Shape) -> Spiking:
+        model = NEURONS.get(self.draw(st.sampled_from(self.models)))
+        levels = self.draw(st.sampled_from(self.levels(model.name)))
+        return replace(
+            super().annotation(name, shape),
+            neuron=model.name,
+            reset="soft",
+            v_reset=0.0,
+            levels=levels if "levels" in model.takes else None,
+            parameters={
+                key: self.draw(st.sampled_from(PARAMETERS[key])) for key in model.parameters
+            },
+        )
+
+    def levels(self, neuron: str) -> list[int | None]:
+        return [None, None, 1, 3, 20]
+
+
+class SignedBuilder(GradedBuilder):
+    """Draws neurons whose counts settle, and max pools over what has one threshold a channel.
+
+    A `signed_burst` says its levels: by default they are not T.
+    """
+
+    models: ClassVar[list[str]] = ["signed_if", "signed_burst"]
 
     def __init__(self, *settings: object) -> None:
         super().__init__(*settings)
@@ -23,8 +62,10 @@ class SignedBuilder(Builder):
         threshold = spiking.threshold
         if not isinstance(threshold, Tensor) or threshold.shape == shape[:1]:
             self.comparable.append(name)
-        levels = self.draw(st.sampled_from([None, None, 1, 3, 20]))
-        return replace(spiking, neuron="signed_if", levels=levels)
+        return spiking
+
+    def levels(self, neuron: str) -> list[int | None]:
+        return [7, 1, 3, 20] if neuron == "signed_burst" else super().levels(neuron)
 
     def layer(self, source: str) -> str:
         shape = self.shapes[source]
@@ -43,5 +84,5 @@ class SignedBuilder(Builder):
 
 
 def signed_graphs(**options: object) -> st.SearchStrategy[Graph]:
-    """Draw a converted graph of signed populations and max pools; `options` are `graphs`'s."""
+    """Draw a converted graph whose counts settle, max pools in it; `options` are `graphs`'s."""
     return graphs(builder_of=SignedBuilder, **options)

@@ -9,7 +9,11 @@ from thresher.converters.passes.replace_unsupported import ReplaceUnsupported
 from thresher.converters.passes.shift import Shift
 from thresher.converters.passes.soft_reset import SoftReset
 from thresher.converters.passes.strip_dropout import StripDropout
+from thresher.converters.passes.use_burst_neurons import UseBurstNeurons
+from thresher.converters.passes.use_imbalanced_neurons import UseImbalancedNeurons
+from thresher.converters.passes.use_multi_threshold_neurons import UseMultiThresholdNeurons
 from thresher.converters.passes.use_signed_neurons import UseSignedNeurons
+from thresher.converters.passes.use_snm_neurons import UseSnmNeurons
 from thresher.converters.passes.use_time_code import UseTimeCode
 
 __all__ = [
@@ -22,6 +26,10 @@ __all__ = [
     "Shift",
     "SoftReset",
     "StripDropout",
+    "UseBurstNeurons",
+    "UseImbalancedNeurons",
+    "UseMultiThresholdNeurons",
     "UseSignedNeurons",
+    "UseSnmNeurons",
     "UseTimeCode",
 ]

@@ -21,7 +21,8 @@ class ReplaceUnsupported(Pass):
         Whether to refuse a max pool, to replace it by an average pool (retrain then), or to keep
         it, for 'use-signed-neurons' or 'use-time-code'.
     leaky_relu : str
-        Whether to refuse a leaky ReLU or to replace it by a ReLU.
+        Whether to refuse a leaky ReLU, to replace it by a ReLU, or to keep it, for
+        'use-imbalanced-neurons'. One of slope 0 becomes the ReLU that it is.
     softmax : str
         Whether to refuse a softmax between layers or to remove it. One at the output is always
         removed: it does not move the argmax.
@@ -30,7 +31,7 @@ class ReplaceUnsupported(Pass):
     name: ClassVar[str] = "replace-unsupported"
     preserves: ClassVar[str] = "shape"
     max_pool: str = ruled(ChoiceRule(("refuse", "average", "keep")), "refuse")
-    leaky_relu: str = ruled(ChoiceRule(("refuse", "relu")), "refuse")
+    leaky_relu: str = ruled(ChoiceRule(("refuse", "relu", "keep")), "refuse")
     softmax: str = ruled(ChoiceRule(("refuse", "remove")), "refuse")
 
     def apply(self, graph: Graph, context: Context) -> Graph:
@@ -39,14 +40,19 @@ class ReplaceUnsupported(Pass):
         if objections:
             raise PassError("nothing that spikes stands for " + "; ".join(objections))
         for node in context.walk(graph):
-            if not (isinstance(node.op, MaxPool2d) and self.max_pool == "keep"):
+            if not self._keeps(node):
                 graph = _replaced(graph, node, context)
         return graph
+
+    def _keeps(self, node: Node) -> bool:
+        if isinstance(node.op, LeakyRelu):
+            return self.leaky_relu == "keep" and node.op.slope > 0
+        return isinstance(node.op, MaxPool2d) and self.max_pool == "keep"
 
     def _objection(self, graph: Graph, node: Node) -> str:
         """Say why a node cannot stay and what to do; nothing where it can stay or be replaced."""
         named = f"node '{node.name}' ({node.op.kind})"
-        if isinstance(node.op, MaxPool2d) and self.max_pool == "keep":
+        if self._keeps(node):
             return ""
         if isinstance(node.op, MaxPool2d) and node.op.dilation != (1, 1):
             return f"{named}: no average pool is dilated; retrain with another pool"
@@ -59,7 +65,7 @@ class ReplaceUnsupported(Pass):
                 "average",
             )
         if isinstance(node.op, LeakyRelu):
-            why = "a neuron fires no negative spikes; retrain with relu"
+            why = "these neurons fire no negative spikes; take the recipe 'kim2020', retrain with relu"
             return self._refusal(named, "leaky_relu", why, "relu")
         if isinstance(node.op, Softmax) and not _is_output(graph, node):
             why = "its values need all others of the layer; retrain without"
@@ -87,7 +93,8 @@ def _replaced(graph: Graph, node: Node, context: Context) -> Graph:
         context.note(node.name, "average pool", "in place of a max pool, as max_pool asks")
         return graph.replace(node.name, op=pool)
     if isinstance(op, LeakyRelu):
-        context.note(node.name, "relu", "in place of a leaky ReLU, as leaky_relu asks")
+        why = "as leaky_relu asks" if op.slope > 0 else "whose slope is 0"
+        context.note(node.name, "relu", f"in place of a leaky ReLU, {why}")
         return graph.replace(node.name, op=Relu())
     if isinstance(op, Softmax):
         at_output = _is_output(graph, node)

@@ -86,14 +86,11 @@ class Qcfs(Activation):
 
 @register_op
 @dataclass(frozen=True)
-class LeakyRelu(Op):
-    """x where it is positive, slope * x elsewhere; no spiking neuron here stands for it."""
+class LeakyRelu(Activation):
+    """x where it is positive, slope * x elsewhere; its neurons fire spikes of both signs."""
 
     kind: ClassVar[str] = "leaky_relu"
     slope: float = ruled(FloatRule(0.0), 0.01)
-
-    def infer_shape(self, *shapes: Shape) -> Shape:
-        return shapes[0]
 
     def evaluate(self, *x: Array) -> Array:
         return np.where(x[0] > 0, x[0], x[0] * x[0].dtype.type(self.slope))

@@ -40,7 +40,7 @@ class Integrator(Neuron):
 
     def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
         targets, weights = projection.synapses.of(neuron)
-        self.sum[targets] += sign * weights
+        self.sum[targets] += sign * weights.astype(self.u.dtype)
         return targets
 
     def begin_step(self, step: int) -> None:
@@ -54,7 +54,7 @@ class Integrator(Neuron):
 
     @abstractmethod
     def signs_at(self, neurons: Chosen, v: Reals) -> Signs:
-        """Return the sign with which each would fire at potential v, 0 where it would not."""
+        """Return the payload with which each would fire at potential v, 0 where it would not."""
 
     def signs(self, neurons: Chosen, tick: int) -> Signs:
         return self.signs_at(neurons, self.potential(tick, neurons))

@@ -16,8 +16,8 @@ class MaxPool(Neuron):
     n_j += sign of each spike that arrives from source j, and with m the largest n_j:
     spike m - n, n = m, where n is the net count sent so far.
 
-    An arrival changes m by 1 at the most, and so do all arrivals of a tick that are netted, since a
-    source sends at most one spike a tick then. The potential is m. A synapse (one update of one
+    An arrival changes m by its payload at the most, and all arrivals of a tick that are netted by
+    the largest, since a source sends at most one spike a tick then. The potential is m. A synapse (one update of one
     window because of one spike) is a synaptic operation. No refractory rule holds: with one the
     pool would be late by as much as its sources are early.
     """
@@ -50,7 +50,7 @@ class MaxPool(Neuron):
     def end_step(self, step: int) -> None: ...
 
     def signs(self, neurons: Chosen, tick: int) -> Signs:
-        signs: Signs = np.sign(self.largest[neurons] - self.n[neurons]).astype(np.int8)
+        signs: Signs = (self.largest[neurons] - self.n[neurons]).astype(np.int8)
         return signs
 
     def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:

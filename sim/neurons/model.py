@@ -92,6 +92,20 @@ class Model:
         """Return all parameters of the model: those given, and the defaults of the others."""
         return Parameters({**{n: p.default for n, p in cls.parameters.items()}, **parameters})
 
+    @classmethod
+    def window_of(cls, population: Population, steps: int) -> Window | None:
+        """Return how a population fires in schedule `layered`, in a run of T steps."""
+        return cls.window
+
+    @classmethod
+    def levels_of(cls, population: Population, steps: int) -> int:
+        """Count what a neuron may send at once, nothing included, in a run of T steps."""
+        return 2
+
+    @classmethod
+    def payload_of(cls, population: Population, steps: int) -> int:
+        """Return the largest magnitude of what one spike carries: 1 but for graded models."""
+        return 1
 
 class Neuron(Model, ABC):
     """The neurons of one population while one sample runs.
@@ -109,7 +123,10 @@ class Neuron(Model, ABC):
 
     @abstractmethod
     def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
-        """Take the spike of one source neuron; return the neurons that it reaches."""
+        """Take the spike of one source neuron; return the neurons that it reaches.
+
+        `sign` is the spike's payload, +-1 but for graded models.
+        """
 
     @abstractmethod
     def begin_step(self, step: int) -> None:
@@ -121,7 +138,7 @@ class Neuron(Model, ABC):
 
     @abstractmethod
     def signs(self, neurons: Chosen, tick: int) -> Signs:
-        """Return the sign with which each of these would fire at a tick, 0 where it would not."""
+        """Return the payload with which each of these would fire at a tick, 0 where it would not."""
 
     @abstractmethod
     def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:

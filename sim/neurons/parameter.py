@@ -5,6 +5,20 @@ from dataclasses import dataclass
 from thresher.ir.fields import FloatRule
 
 
+class WholeRule(FloatRule):
+    """A whole number, which a specification may write with or without a decimal point."""
+
+    @property
+    def expected(self) -> str:
+        return f"a whole number from {self.minimum:g} to {self.maximum:g}"
+
+    def parse(self, value: object) -> float:
+        number = super().parse(value)
+        if not number.is_integer():
+            raise ValueError(self.expected)
+        return number
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What a parameter of a neuron model is, and what it may be.

@@ -34,6 +34,8 @@ class Window(ABC):
 
     whole: ClassVar[bool] = True
     """Whether every spike brings a whole multiple of theta * w, as precision `int` needs."""
+    payload: int = 1
+    """The largest magnitude of a spike's sign."""
     fewest: ClassVar[int] = 1
     most: ClassVar[int | None] = None
     """The steps that a window may have."""
@@ -47,7 +49,7 @@ class Window(ABC):
 
     @abstractmethod
     def levels(self, v: Reals, theta: Reals, steps: int, most: int) -> Reals:
-        """Return the level 0, 1, ... of each neuron, a whole number in the potentials' dtype.
+        """Return the level of each neuron, a whole number in the potentials' dtype.
 
         `most` is the largest spike count of a model that has one.
         """
@@ -59,6 +61,11 @@ class Window(ABC):
     @abstractmethod
     def charge(self, at: Ints, steps: int) -> Floats:
         """Return what a spike of sign 1 brings by its step, in units of theta * w."""
+
+    def taken(self, sent: Reals, theta: Reals) -> Reals:
+        """Return by how much a potential falls whose neuron has sent so many theta * w."""
+        taken: Reals = theta * sent
+        return taken
 
 
 def floor_levels(v: Reals, theta: Reals) -> Reals:
@@ -77,11 +84,49 @@ class SpikeCount(Window):
         return n
 
     def spikes(self, levels: Reals, steps: int) -> Volley:
-        n = levels.astype(np.int64)
-        neurons = np.repeat(np.arange(len(n)), n)
-        nth = np.arange(len(neurons)) - np.repeat(np.cumsum(n) - n, n) + 1
-        at = np.ceil(nth * steps / n[neurons]).astype(np.int64)
-        return Volley(at, neurons, np.ones_like(neurons))
+        return evenly_spread(levels.astype(np.int64), steps, self.payload)
 
     def charge(self, at: Ints, steps: int) -> Floats:
         return np.ones(len(at))
+
+
+@dataclass(frozen=True, eq=False)
+class GradedCount(SpikeCount):
+    """Say a net count n by spikes that carry up to `payload` each, or by negative ones.
+
+    n = clip(floor(v / theta), 0, most), and -clip(floor(-v / down), 0, most) where `falls`; a
+    negative count gives `down` back for each unit.
+    """
+
+    payload: int
+    most: int
+    down: Reals
+    falls: bool
+
+    def levels(self, v: Reals, theta: Reals, steps: int, most: int) -> Reals:
+        n = super().levels(v, theta, steps, self.most)
+        if self.falls:
+            n -= super().levels(-v, self.down.astype(v.dtype), steps, self.most)
+        return n
+
+    def taken(self, sent: Reals, theta: Reals) -> Reals:
+        unit: Reals = np.where(sent < 0, self.down.astype(theta.dtype), theta)
+        return unit * sent
+
+
+def evenly_spread(n: Ints, steps: int, payload: int) -> Volley:
+    """Spread net counts n evenly over T steps: the j-th unit of a neuron at ceil(j T / |n|).
+
+    Units of one step share spikes of at most `payload`.
+    """
+    size = np.abs(n)
+    neuron = np.repeat(np.arange(len(n)), size)
+    unit = np.arange(len(neuron))
+    nth = unit - np.repeat(np.cumsum(size) - size, size) + 1
+    step = -(-nth * steps // size[neuron])
+    opens = np.ones(len(neuron), np.bool_)
+    opens[1:] = (np.diff(neuron) != 0) | (np.diff(step) != 0)
+    within = unit - np.maximum.accumulate(np.where(opens, unit, 0))
+    first = np.flatnonzero(within % payload == 0)
+    units = np.diff(np.append(first, len(neuron)))
+    return Volley(step[first], neuron[first], np.sign(n[neuron[first]]) * units)

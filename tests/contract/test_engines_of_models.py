@@ -15,13 +15,14 @@ from running import (
     run,
     stimulus_of,
 )
-from signed_strategies import SignedBuilder
+from signed_strategies import GradedBuilder, SignedBuilder
 from strategies import Builder, Shape, graphs, images, settings_of
 
 from thresher.ir import Graph, Spiking
 
 TICKS = (1, 2, 3, 4, 7, 16, 64)
-every_builder = pytest.mark.parametrize("name", ["mixed", "signed", "leaky"])
+WHOLE = ("signed", "graded")
+every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky"])
 
 
 class LeakyBuilder(Builder):
@@ -34,18 +35,23 @@ class LeakyBuilder(Builder):
         return replace(super().annotation(name, shape), neuron="lif", tau=tau)
 
 
-class MixedBuilder(Builder):
+class MixedBuilder(GradedBuilder):
     """Draws a model for each population."""
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
-        spiking = super().annotation(name, shape)
-        neuron = self.draw(st.sampled_from(["if", "signed_if", "lif"]))
-        if neuron == "signed_if":
-            spiking = replace(spiking, reset="soft", v_reset=0.0, levels=self.number(1, 9))
-        return replace(spiking, neuron=neuron, tau=3.0 if neuron == "lif" else None)
+        neuron = self.draw(st.sampled_from(["graded", "if", "lif"]))
+        if neuron == "graded":
+            return super().annotation(name, shape)
+        tau = 3.0 if neuron == "lif" else None
+        return replace(Builder.annotation(self, name, shape), neuron=neuron, tau=tau)
 
 
-BUILDERS = {"mixed": MixedBuilder, "signed": SignedBuilder, "leaky": LeakyBuilder}
+BUILDERS = {
+    "mixed": MixedBuilder,
+    "signed": SignedBuilder,
+    "graded": GradedBuilder,
+    "leaky": LeakyBuilder,
+}
 
 
 def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> None:
@@ -57,7 +63,7 @@ def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> N
 
 
 def drawn_setting(data: st.DataObject, name: str) -> Setting:
-    precisions = ("float32", "float64", "int") if name == "signed" else ("float32", "float64")
+    precisions = ("float32", "float64", "int") if name in WHOLE else ("float32", "float64")
     setting = data.draw(settings_of(ticks=TICKS, precisions=precisions))
     return replace(setting, settle_limit=data.draw(st.sampled_from([0, 40, 0, 1, 2])))
 
@@ -67,7 +73,7 @@ def drawn_setting(data: st.DataObject, name: str) -> Setting:
 @given(data=st.data())
 @settings(max_examples=100)
 def test_an_engine_gives_the_references_run(name: str, engine: str, data: st.DataObject) -> None:
-    resets = ("soft",) if name == "signed" else ("soft", "hard")
+    resets = ("soft",) if name in WHOLE else ("soft", "hard")
     graph = data.draw(graphs(builder_of=BUILDERS[name], delays=True, resets=resets))
     compare(graph, data.draw(images(graph))[0], drawn_setting(data, name), engine)
 
@@ -79,7 +85,7 @@ def test_an_engine_gives_the_references_run(name: str, engine: str, data: st.Dat
 def test_an_engine_gives_the_references_run_where_sums_round(
     name: str, engine: str, data: st.DataObject
 ) -> None:
-    resets = ("soft",) if name == "signed" else ("soft", "hard")
+    resets = ("soft",) if name in WHOLE else ("soft", "hard")
     options = {"builder_of": BUILDERS[name], "exact": False, "delays": True, "resets": resets}
     graph = data.draw(graphs(**options))
     image = data.draw(images(graph))[0] * np.float32(0.7)

@@ -8,25 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import assert_same_run, network_of, run, stimulus_of
-from signed_strategies import SignedBuilder
+from signed_strategies import GradedBuilder, SignedBuilder
 from strategies import Builder, Shape, graphs, images, settings_of
 
 from thresher.ir import Spiking
 from thresher.sim import NEURONS
-from thresher.sim.neurons import Neuron
+from thresher.sim.neurons import Graded, Neuron
 
 
 class Drawn(Builder):
-    """Draws neurons of one model, with whichever reset and parameters it takes."""
+    """Draws neurons of one model, with whichever reset and time constant it takes."""
 
     neuron: ClassVar[str]
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
         takes = NEURONS.get(self.neuron).takes
         tau = self.draw(st.sampled_from([0.3, 2.0, 10.0, 1e6])) if "tau" in takes else None
-        levels = self.draw(st.sampled_from([None, 1, 3])) if "levels" in takes else None
-        spiking = super().annotation(name, shape)
-        return replace(spiking, neuron=self.neuron, tau=tau, levels=levels)
+        return replace(super().annotation(name, shape), neuron=self.neuron, tau=tau)
 
 
 def asked_at_every_tick(neurons: object, numbers: object, earliest: np.ndarray) -> np.ndarray:
@@ -45,8 +43,10 @@ def test_predicted_crossings_give_the_run_of_comparing_at_every_tick(
     model = NEURONS.get(name)
     if model.stepped:
         pytest.skip(f"neuron '{name}' predicts nothing: it is compared at every tick")
-    builder = SignedBuilder if model.takes_back else type("Drawing", (Drawn,), {"neuron": name})
-    resets = ("soft",) if model.takes_back or model.own_reset else ("soft", "hard")
+    graded = SignedBuilder if model.takes_back else GradedBuilder
+    base = graded if issubclass(model, Graded) else Drawn
+    builder = type("Drawing", (base,), {"neuron": name, "models": [name]})
+    resets = ("soft",) if model.own_reset else ("soft", "hard")
     exact = data.draw(st.booleans())
     graph = data.draw(graphs(builder_of=builder, delays=True, resets=resets, exact=exact))
     setting = data.draw(

@@ -1,6 +1,7 @@
 """compile_graph: composed projections are the linear nodes between populations; what is refused."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import networkx as nx
 import numpy as np
@@ -13,7 +14,7 @@ from running import row_major, weights_of
 from strategies import INPUT_THRESHOLD, graphs, images
 
 from thresher import GraphError, SimulationError
-from thresher.ir import Graph, Node, Readout, Spiking, Tensor
+from thresher.ir import Graph, Node, Op, Readout, Spiking, Tensor
 from thresher.ir.ops import (
     Add,
     AvgPool2d,
@@ -259,10 +260,33 @@ def test_an_activation_without_a_threshold_is_named() -> None:
         compile_graph(graph)
 
 
+@dataclass(frozen=True)
+class Square(Op):
+    kind: ClassVar[str] = "square"
+
+    def infer_shape(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        return shapes[0]
+
+    def evaluate(self, *x: np.ndarray) -> np.ndarray:
+        return x[0] * x[0]
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[tuple[int, ...], ...]]:
+        return cls(), ((2,),)
+
+
 def test_an_op_that_is_not_linear_is_named() -> None:
-    graph = chain((4,), ("leaky", LeakyRelu()), ("fc", linear("fc", np.ones((2, 4)))))
-    message = r"node 'leaky' \(leaky_relu\) is not linear, and no population"
+    graph = chain((4,), ("square", Square()), ("fc", linear("fc", np.ones((2, 4)))))
+    message = r"node 'square' \(square\) is not linear, and no population"
     with pytest.raises(GraphError, match=message):
+        compile_graph(graph)
+
+
+def test_a_leaky_relu_of_a_neuron_without_negative_spikes_is_refused() -> None:
+    leaky = ("leaky", LeakyRelu(), Spiking(threshold=1.0))
+    graph = chain((4,), leaky, ("fc", linear("fc", np.ones((2, 4)))))
+    message = "node 'leaky' is a leaky ReLU, and neuron 'if' has no slope below 0; take neuron 'imb"
+    with pytest.raises(SimulationError, match=message):
         compile_graph(graph)
 
 

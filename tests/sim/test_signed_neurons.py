@@ -267,7 +267,7 @@ def test_a_pool_has_no_annotation_of_its_own() -> None:
     [
         (
             {"reset": "hard"},
-            "node 'third': neuron 'signed_if' keeps all charge; expected reset 'so",
+            "node 'third': neuron 'signed_if' has a reset of its own",
         ),
         ({"tau": 2.0}, "node 'third': neuron 'signed_if' has no tau; leave it out, or take neuron"),
         ({"neuron": "if", "levels": 3}, "node 'third': neuron 'if' has no levels; .* 'signed_if'"),

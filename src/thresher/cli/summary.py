@@ -16,7 +16,8 @@ def print_result(name: str, measures: Measures) -> None:
             ("SNN accuracy", percent(measures["accuracy"])),
             ("agreement with the ANN", percent(measures["ann_agreement"])),
             ("spikes a sample", count(measures["spikes_per_sample"])),
-            ("synaptic operations a sample", count(measures["synaptic_operations_per_sample"])),
+            *carried(measures),
+            ("synaptic operations a sample", operations(measures)),
             ("MACs of the input a sample", count(measures["input_macs_per_sample"])),
             ("MACs of the ANN a sample", count(measures["dense_macs_per_sample"])),
             ("latency in steps", latency(measures)),
@@ -40,6 +41,20 @@ def conditions(measures: Measures) -> str:
         parts.append(f"delay {measures['delay']}")
     parts.append(f"{measures['samples']} samples")
     return ", ".join(parts) + f" ({measures['engine']} engine, {measures['precision']})"
+
+
+def carried(measures: Measures) -> list[tuple[str, str]]:
+    """Write what a spike carries, where that is more than a bit."""
+    if measures["spike_levels"] == 2:
+        return []
+    levels, bits = measures["spike_levels"], measures["bits_per_spike"]
+    return [("spikes carry", f"up to {levels} levels ({bits:.1f} bits)")]
+
+
+def operations(measures: Measures) -> str:
+    """Write the synaptic operations, and what each of them is."""
+    found = count(measures["synaptic_operations_per_sample"])
+    return found + (" (multiply-accumulates)" if measures["largest_payload"] > 1 else "")
 
 
 def latency(measures: Measures) -> str:
