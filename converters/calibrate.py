@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thresher.errors import DataError
 from thresher.ir import Graph, evaluate
 from thresher.ir.images import check_images, preprocess
+from thresher.ir.ops import LeakyRelu
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -72,6 +73,8 @@ def input_maximum(graph: Graph, images: Array) -> float:
 def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
     """Return the largest value of every channel (first axis) of each node, over all images.
 
+    Of a leaky ReLU it is the largest magnitude, which its neurons reach with either sign.
+
     Raises
     ------
     DataError
@@ -81,7 +84,8 @@ def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
 
     def keep(name: str, y: Array) -> None:
         if name in nodes:
-            top = y.max(axis=(0, *range(2, y.ndim))).astype(np.float64)
+            reached = _reached(graph, name, y)
+            top = reached.max(axis=(0, *range(2, y.ndim))).astype(np.float64)
             if not np.isfinite(top).all():
                 raise DataError(
                     f"node '{name}' gives NaN or infinite values over the calibration images; "
@@ -95,7 +99,7 @@ def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
 
 
 def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[str, Histogram]:
-    """Count the values of each node in equal bins of (0, top].
+    """Count the values of each node in equal bins of (0, top]; a leaky ReLU's magnitudes.
 
     Parameters
     ----------
@@ -107,7 +111,7 @@ def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[
 
     def keep(name: str, y: Array) -> None:
         if name in tops:
-            rows = y.reshape(len(y), len(tops[name]), -1)
+            rows = _reached(graph, name, y).reshape(len(y), len(tops[name]), -1)
             values[name] += rows[:, 0].size
             at_once = max(1, COUNTED_AT_ONCE // rows[0].size)
             for start in range(0, len(rows), at_once):
@@ -116,6 +120,11 @@ def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[
     if tops:
         evaluate(graph, images, hook=keep, batch=BATCH)
     return {name: Histogram(top, counts[name], values[name]) for name, top in tops.items()}
+
+
+def _reached(graph: Graph, name: str, y: Array) -> Array:
+    """Return what the spikes of a node's neurons have to reach."""
+    return np.abs(y) if isinstance(graph[name].op, LeakyRelu) else y
 
 
 def _count(rows: Array, top: Floats) -> NDArray[np.int64]:

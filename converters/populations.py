@@ -39,8 +39,8 @@ def expect_plain(node: Node, spiking: Spiking) -> None:
         )
     if isinstance(node.op, LeakyRelu):
         raise PassError(
-            "a leaky ReLU has values below 0, for which only 'use-imbalanced-neurons' has a neuron; "
-            "set replace-unsupported.leaky_relu to 'relu'"
+            "a leaky ReLU has values below 0, for which only 'use-imbalanced-neurons' has a "
+            "neuron; set replace-unsupported.leaky_relu to 'relu'"
         )
     for name, step in (("v_init", "init-potential"), ("shift", "shift")):
         if getattr(spiking, name) != 0:
@@ -59,7 +59,7 @@ def expect_payload(payload: int) -> None:
 def divided(graph: Graph, node: Node, spiking: Spiking, parts: int) -> Spiking:
     """Divide a population's threshold into so many equal parts."""
     name = tensor_name(graph, node.name, "threshold")
-    return replace(spiking, threshold=_scaled(spiking.threshold, 1 / parts, name))
+    return replace(spiking, threshold=scaled(spiking.threshold, 1 / parts, name))
 
 
 def set_start(graph: Graph, context: Context, field: str, factor: float, why: str) -> Graph:

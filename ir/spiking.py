@@ -39,9 +39,9 @@ class Spiking:
     `threshold`, `v_init` and `shift` are one number, a tensor (C,) or one of the population's
     shape. `shift` is a current added at every step (Deng and Gu 2021: threshold / (2 T)). `scale`,
     one number or a tensor (C,), is how many units of `int` precision stand for 1. `levels` is the
-    largest net count of a signed neuron (T spikes where nothing is said), `tau` the time constant of a
-    leak, in steps. `parameters` are a model's own numbers by name, which the model judges when the
-    network is compiled.
+    largest net count of a signed neuron (by default what it can fire in T steps), `tau` the time
+    constant of a leak, in steps. `parameters` are a model's own numbers by name, which the model
+    judges when the network is compiled.
     """
 
     threshold: Value = ruled(NumberOrTensorRule(FloatRule(0.0, exclusive=True)))

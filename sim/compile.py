@@ -128,9 +128,8 @@ def _expect_counts(network: Network) -> None:
             raise SimulationError(
                 f"node '{target.name}' is a max pool of '{source.name}', whose neurons are "
                 f"'{source.neuron}'; it follows net counts, which {_that_take_back()} have, and "
-                "neurons that say a value by time: convert with the recipe 'exact', or replace it by "
-                "an average pool "
-                "(--set replace-unsupported.max_pool=average)"
+                "neurons that say a value by time: convert with the recipe 'exact', or replace it "
+                "by an average pool (--set replace-unsupported.max_pool=average)"
             )
 
 

@@ -1,8 +1,7 @@
 """The kernels of all neuron models: what they need besides the wiring, and how they are called."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from thresher.cython_ext.models_async import run_models_async
 from thresher.cython_ext.models_lockstep import run_models_lockstep
@@ -106,7 +105,7 @@ def _code(population: Population) -> int:
     return next(code for code, known in enumerate(CODES) if issubclass(model, known))
 
 
-def _rules(network: Network, options: Options) -> tuple[np.ndarray[Any, Any], ...]:
+def _rules(network: Network, options: Options) -> tuple[NDArray[np.int32], Reals, Reals, Reals]:
     """Return (rule, above, below, down) as `Populations` takes them; zeros of other models."""
     numbers = np.zeros((len(network.populations), 4), np.int32)
     arrays = np.zeros((3, network.offsets[-1]), network.dtype)
@@ -116,7 +115,8 @@ def _rules(network: Network, options: Options) -> tuple[np.ndarray[Any, Any], ..
             rule = model.rule_of(population, options.steps)
             numbers[population.rank] = rule.rounding, rule.cap, rule.least, rule.most
             arrays[:, span] = rule.above, rule.below, rule.down
-    return numbers, *arrays
+    above, below, down = arrays
+    return numbers, above, below, down
 
 
 def _decay(network: Network, population: Population, time: Time) -> Reals:

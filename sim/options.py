@@ -10,7 +10,7 @@ from thresher.ir.graph import Graph
 from thresher.sim.contract import ENGINES, Options
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.network import Network
-from thresher.sim.neurons import model_of
+from thresher.sim.neurons import MaxPool, model_of
 
 SCHEDULES = ("lockstep", "async", "layered")
 ARRIVALS = ("individual", "netted")
@@ -110,7 +110,7 @@ def expect_layered(network: Network, options: Options) -> None:
                 f"schedule 'layered' counts what no leak takes; node '{population.name}' is of "
                 f"neuron '{population.neuron}'. Take lockstep or async"
             )
-        if model_of(population).window is None:
+        if model_of(population).window is None and population.neuron != MaxPool.name:
             raise SimulationError(
                 f"schedule 'layered' counts what goes into the whole input; node "
                 f"'{population.name}' is of neuron '{population.neuron}', whose spikes depend on "

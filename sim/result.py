@@ -59,9 +59,9 @@ class Result:
     `predictions` is (samples, steps), -1 before the first evidence, in the smallest integer that
     holds the classes; a run that settles has one more, the decision in the end, and the layered
     schedule only that, (samples, 1). `spike_counts` maps each spiking population, in rank order, to
-    its spikes per sample (samples,), those of both signs; `payloads` what one of them may carry, which
-    spikes and synaptic operations count once. `clipped_inputs` counts, per sample, the
-    pixels beyond the input's threshold, which a spiking encoder cannot tell from the threshold
+    its spikes per sample (samples,), those of both signs; `payloads` what one of them may carry:
+    counts of spikes and synaptic operations take it as one. `clipped_inputs` counts, per sample,
+    the pixels beyond the input's threshold, which a spiking encoder cannot tell from the threshold
     itself. In all a sample takes T bytes (twice as many from 129 classes on), 8 a population, and
     100.
     """

@@ -30,7 +30,8 @@ class TimeBuilder(SignedBuilder):
     code = ""
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
-        return replace(super().annotation(name, shape), neuron=self.code, levels=None)
+        spiking = super().annotation(name, shape)
+        return replace(spiking, neuron=self.code, levels=None, parameters={})
 
 
 class MixedBuilder(Builder):

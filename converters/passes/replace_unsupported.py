@@ -65,8 +65,13 @@ class ReplaceUnsupported(Pass):
                 "average",
             )
         if isinstance(node.op, LeakyRelu):
-            why = "these neurons fire no negative spikes; take the recipe 'kim2020', retrain with relu"
-            return self._refusal(named, "leaky_relu", why, "relu")
+            return self._refusal(
+                named,
+                "leaky_relu",
+                "a neuron of these fires no negative spikes; retrain with relu, take the recipe "
+                "'kim2020'",
+                "relu",
+            )
         if isinstance(node.op, Softmax) and not _is_output(graph, node):
             why = "its values need all others of the layer; retrain without"
             return self._refusal(named, "softmax", why, "remove")

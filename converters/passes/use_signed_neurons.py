@@ -42,8 +42,9 @@ class UseSignedNeurons(Pass):
     -----
     Thresholds have to be set before, initial potentials after. A qcfs node keeps its levels L: its
     threshold becomes max * T / L, so that n of L spikes stand for max * n / L over T steps; where L
-    is not T the network is made for T steps; members do not divide it. Max pools stay, as populations that follow the largest
-    count of a window; one that does not read the activations of populations as they are is refused.
+    is not T the network is made for T steps; members do not divide it. Max pools stay, as
+    populations that follow the largest count of a window; one that does not read the activations of
+    populations as they are is refused.
     """
 
     name: ClassVar[str] = "use-signed-neurons"

@@ -108,8 +108,17 @@ class Graded(Integrator):
     @classmethod
     def window_of(cls, population: Population, steps: int) -> Window | None:
         rule = cls.rule_of(population, steps)
-        most = rule.most if "levels" in cls.takes else rule.cap * steps
-        return GradedCount(rule.cap, most, rule.down, rule.least < 0)
+        return GradedCount(cls._most(rule, steps), rule.down, rule.least < 0, rule.cap)
+
+    @classmethod
+    def ceiling_of(cls, population: Population, steps: int) -> int | None:
+        rule = cls.rule_of(population, steps)
+        return cls._most(rule, steps) if rule.rounding == Rounding.DOWNWARDS else None
+
+    @classmethod
+    def _most(cls, rule: Rule, steps: int) -> int:
+        """Return the largest net count in T steps."""
+        return rule.most if "levels" in cls.takes else rule.cap * steps
 
     def signs_at(self, neurons: Chosen, v: Reals) -> Signs:
         rule, n = self.rule, self.n[neurons]

@@ -85,6 +85,10 @@ class IntegrateAndFire(Integrator):
     name: ClassVar[str] = "if"
     has_kernel: ClassVar[bool] = True
 
+    @classmethod
+    def ceiling_of(cls, population: Population, steps: int) -> int | None:
+        return steps
+
     def signs_at(self, neurons: Chosen, v: Reals) -> Signs:
         return (v >= self.population.theta[neurons]).astype(np.int8)
 

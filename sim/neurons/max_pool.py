@@ -17,9 +17,9 @@ class MaxPool(Neuron):
     spike m - n, n = m, where n is the net count sent so far.
 
     An arrival changes m by its payload at the most, and all arrivals of a tick that are netted by
-    the largest, since a source sends at most one spike a tick then. The potential is m. A synapse (one update of one
-    window because of one spike) is a synaptic operation. No refractory rule holds: with one the
-    pool would be late by as much as its sources are early.
+    the largest, since a source sends at most one spike a tick then. The potential is m. A synapse
+    (one update of one window because of one spike) is a synaptic operation. No refractory rule
+    holds: with one the pool would be late by as much as its sources are early.
     """
 
     name: ClassVar[str] = "max_pool"

@@ -98,6 +98,14 @@ class Model:
         return cls.window
 
     @classmethod
+    def ceiling_of(cls, population: Population, steps: int) -> int | None:
+        """Return L where the net count of even input is clip(floor((T z + start) / theta), 0, L).
+
+        None where it is no such staircase.
+        """
+        return None
+
+    @classmethod
     def levels_of(cls, population: Population, steps: int) -> int:
         """Count what a neuron may send at once, nothing included, in a run of T steps."""
         return 2
@@ -106,6 +114,7 @@ class Model:
     def payload_of(cls, population: Population, steps: int) -> int:
         """Return the largest magnitude of what one spike carries: 1 but for graded models."""
         return 1
+
 
 class Neuron(Model, ABC):
     """The neurons of one population while one sample runs.
@@ -138,7 +147,7 @@ class Neuron(Model, ABC):
 
     @abstractmethod
     def signs(self, neurons: Chosen, tick: int) -> Signs:
-        """Return the payload with which each of these would fire at a tick, 0 where it would not."""
+        """Return the payload with which each of these would fire at a tick; 0: it would not."""
 
     @abstractmethod
     def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:

@@ -34,11 +34,14 @@ class Window(ABC):
 
     whole: ClassVar[bool] = True
     """Whether every spike brings a whole multiple of theta * w, as precision `int` needs."""
-    payload: int = 1
-    """The largest magnitude of a spike's sign."""
     fewest: ClassVar[int] = 1
     most: ClassVar[int | None] = None
     """The steps that a window may have."""
+
+    @property
+    def payload(self) -> int:
+        """The largest magnitude of a spike's sign."""
+        return 1
 
     def check_steps(self, steps: int) -> None:
         """Raise SimulationError where a window of so many steps has no meaning."""
@@ -92,21 +95,25 @@ class SpikeCount(Window):
 
 @dataclass(frozen=True, eq=False)
 class GradedCount(SpikeCount):
-    """Say a net count n by spikes that carry up to `payload` each, or by negative ones.
+    """Say a net count n by spikes that carry up to `cap` each, or by negative ones.
 
-    n = clip(floor(v / theta), 0, most), and -clip(floor(-v / down), 0, most) where `falls`; a
+    n = clip(floor(v / theta), 0, largest), and -clip(floor(-v / down), 0, largest) where `falls`; a
     negative count gives `down` back for each unit.
     """
 
-    payload: int
-    most: int
+    largest: int
     down: Reals
     falls: bool
+    cap: int
+
+    @property
+    def payload(self) -> int:
+        return self.cap
 
     def levels(self, v: Reals, theta: Reals, steps: int, most: int) -> Reals:
-        n = super().levels(v, theta, steps, self.most)
+        n = super().levels(v, theta, steps, self.largest)
         if self.falls:
-            n -= super().levels(-v, self.down.astype(v.dtype), steps, self.most)
+            n -= super().levels(-v, self.down.astype(v.dtype), steps, self.largest)
         return n
 
     def taken(self, sent: Reals, theta: Reals) -> Reals:

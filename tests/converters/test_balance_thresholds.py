@@ -8,7 +8,7 @@ from thresher.converters import Context
 from thresher.converters.passes import BalanceThresholds
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor, evaluate
-from thresher.ir.ops import Add, ClippedRelu, Linear, Qcfs, Relu
+from thresher.ir.ops import Add, ClippedRelu, LeakyRelu, Linear, Qcfs, Relu
 
 X = np.array([[1.0, 4.0, 0.0], [2.0, 0.5, 0.0], [-1.0, 3.0, -2.0]], np.float32)
 
@@ -58,6 +58,16 @@ def test_nothing_clips_at_the_maximum_over_the_calibration_set() -> None:
     evaluate(graph, x, hook=look)
 
     assert clipped == [False, False]
+
+
+@pytest.mark.parametrize("statistic", ["max", "percentile"])
+def test_a_leaky_relu_counts_values_below_0_as_well(statistic: str) -> None:
+    graph = chain((1,), ("leaky", LeakyRelu(slope=0.5)))
+    x = np.array([[1.0], [-8.0]], np.float32)
+
+    balanced = balance(graph, x, statistic=statistic, percent=100.0)
+
+    assert threshold(balanced, "leaky") == 4.0
 
 
 def test_a_layer_without_any_value_gets_one_and_says_so() -> None:

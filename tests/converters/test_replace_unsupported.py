@@ -68,6 +68,12 @@ def test_a_leaky_relu_becomes_a_relu_on_request() -> None:
     assert apply(chain((2,), ("act", LeakyRelu())), leaky_relu="relu")["act"].op == Relu()
 
 
+def test_a_leaky_relu_stays_on_request_but_where_it_is_a_relu() -> None:
+    graph = chain((2,), ("act1", LeakyRelu()), ("act2", LeakyRelu(slope=0.0)))
+    kept = apply(graph, leaky_relu="keep")
+    assert (kept["act1"].op, kept["act2"].op) == (LeakyRelu(), Relu())
+
+
 def test_a_softmax_at_the_output_is_removed_and_noted() -> None:
     graph = chain((3,), ("fc", identity_linear("fc", 3)), ("prob", Softmax()))
     context = Context()

@@ -332,7 +332,7 @@ def test_signs_are_summed_whatever_whole_number_they_hold() -> None:
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ({"neuron": "lif", "tau": 4.0}, "'relu2'.*'lif' is no staircase.*'if' and 'signed_if'"),
+        ({"neuron": "lif", "tau": 4.0}, "'relu2'.*'lif' is no staircase.*'if', 'burst'"),
         ({"reset": "hard"}, "'relu2'.*hard reset.*'soft'"),
     ],
 )

@@ -59,10 +59,10 @@ def test_the_staircase_is_the_count_under_constant_current() -> None:
     currents = np.arange(-4, 14) / 8
     snn = neurons(currents, np.ones((1, len(currents))), 1.0, v_init=0.25, shift=0.0625)
     run = simulate(snn, np.zeros((1, 1), np.float32), steps=STEPS, record="spikes")
-    stairs = staircase_of(snn["if"].spiking, (len(currents),), STEPS, np.float32)
+    stairs = staircase_of(snn["if"].spiking, (len(currents),), STEPS, STEPS, np.float32)
     np.testing.assert_array_equal(stairs(currents), run.trace.counts("if") / STEPS)
 
 
 def test_thresholds_are_rounded_as_the_engine_rounds_them() -> None:
-    stairs = staircase_of(Spiking(threshold=0.1), (1,), STEPS, np.float32)
+    stairs = staircase_of(Spiking(threshold=0.1), (1,), STEPS, STEPS, np.float32)
     assert stairs.theta.tolist() == [float(np.float32(0.1))]

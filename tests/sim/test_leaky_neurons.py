@@ -167,7 +167,10 @@ def test_what_has_no_meaning_with_a_leak_is_refused(options: dict, message: str)
     ("annotation", "message"),
     [
         ({"tau": None}, "node 'if': neuron 'lif' needs its leak's time constant in steps"),
-        ({"levels": 2}, "node 'if': neuron 'lif' has no levels; .* take neuron 'signed_if'"),
+        (
+            {"levels": 2},
+            "node 'if': neuron 'lif' has no levels; .* take neuron 'signed_burst' or 'signed_if'",
+        ),
         ({"neuron": "if"}, "node 'if': neuron 'if' has no tau; .* take neuron 'lif'"),
     ],
 )

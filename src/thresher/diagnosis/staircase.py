@@ -21,7 +21,7 @@ class Staircase:
     z is the mean input current of a step; the count that floor gives is what an integrate-and-fire
     neuron with soft reset fires when its input comes evenly (Deng and Gu 2021; with start =
     theta / 2, QCFS of Bu et al. 2022). `theta` and `start` have the population's shape; `levels`
-    is L: T, or what a signed neuron says.
+    is L: T, or what neurons can say that are signed or whose spikes carry more.
     """
 
     theta: Floats
@@ -58,11 +58,13 @@ class Staircase:
         return self.value(np.clip(level, 0, self.levels))
 
 
-def staircase_of(spiking: Spiking, shape: Shape, steps: int, dtype: type[np.floating]) -> Staircase:
+def staircase_of(
+    spiking: Spiking, shape: Shape, steps: int, levels: int, dtype: type[np.floating]
+) -> Staircase:
     """Return the staircase of a population, its threshold rounded as the engine rounds it."""
     theta, v_init = (
         spread(value, shape).astype(dtype).astype(np.float64)
         for value in (spiking.threshold, spiking.v_init)
     )
     start = v_init + steps * spread(spiking.shift, shape)
-    return Staircase(theta, start, steps, spiking.levels or steps)
+    return Staircase(theta, start, steps, levels)

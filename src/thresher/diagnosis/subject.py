@@ -12,14 +12,14 @@ from thresher.errors import SimulationError
 from thresher.ir import Graph, Node
 from thresher.ir.inflow import inflow_of
 from thresher.ir.linear_map import Shape
-from thresher.ir.spiking import SIGNED
-from thresher.sim import Network, Population
+from thresher.ir.spiking import SIGNED, SIGNED_BURST
+from thresher.sim import NEURONS, Network, Population
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Dtype = type[np.floating[Any]]
 
-WITH_STAIRCASE = ("if", SIGNED)
+WITH_STAIRCASE = ("if", "burst", SIGNED, SIGNED_BURST)
 """Neuron models whose count is the staircase of their mean input, where that comes evenly."""
 
 
@@ -61,7 +61,7 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
         name, shape = population.name, population.shape
         staircase, count = None, counts.get(name)
         if population.fires and count is None:
-            staircase = _staircase(graph[name], shape, steps, dtype)
+            staircase = _staircase(graph[name], population, steps, dtype)
         unit = staircase.theta if staircase is not None else np.ones(shape)
         ancestors = nx.ancestors(graph.structure, name)
         layers.append(
@@ -83,21 +83,21 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
     return tuple(layers)
 
 
-def _staircase(node: Node, shape: Shape, steps: int, dtype: Dtype) -> Staircase:
+def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> Staircase:
     spiking = node.spiking
-    if spiking is None or spiking.neuron not in WITH_STAIRCASE:
-        found = "none" if spiking is None else spiking.neuron
+    levels = NEURONS.get(population.neuron).ceiling_of(population, steps)
+    if spiking is None or levels is None:
         raise SimulationError(
-            f"node '{node.name}': the count of neuron '{found}' is no staircase of its mean input, "
-            "so that its error has no parts to tell apart; diagnose takes "
-            + " and ".join(f"'{name}'" for name in WITH_STAIRCASE)
+            f"node '{node.name}': the count of neuron '{population.neuron}' is no staircase of its "
+            "mean input, so that its error has no parts to tell apart; diagnose takes "
+            + ", ".join(f"'{name}'" for name in WITH_STAIRCASE)
         )
     if spiking.reset == "hard":
         raise SimulationError(
             f"node '{node.name}': hard reset loses charge, so that the count is no staircase of "
             "the mean input; diagnose takes reset 'soft'"
         )
-    return staircase_of(spiking, shape, steps, dtype)
+    return staircase_of(spiking, population.shape, steps, levels, dtype)
 
 
 def _fan_out(network: Network, population: Population) -> tuple[tuple[int, Ints], ...]:
