@@ -5,6 +5,7 @@ from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
 from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
 from thresher.converters.recipe import Recipe, load_recipe, recipe_names
+from thresher.converters.simulator import Simulator
 
 __all__ = [
     "PASSES",
@@ -12,6 +13,7 @@ __all__ = [
     "Context",
     "Pass",
     "Recipe",
+    "Simulator",
     "account",
     "convert",
     "load_recipe",

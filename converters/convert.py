@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.converters.pass_ import Context, Pass, Simulate, run
+from thresher.converters.pass_ import Context, Pass, run
 from thresher.converters.recipe import Recipe, load_recipe
+from thresher.converters.simulator import Simulator
 from thresher.errors import PassError
 from thresher.ir import Graph
 
@@ -24,7 +25,7 @@ def convert(
     labels: Array | None = None,
     steps: int | None = None,
     settings: Mapping[str, object] | None = None,
-    simulate: Simulate | None = None,
+    simulator: Simulator | None = None,
 ) -> Graph:
     """Convert an ANN's graph by a recipe.
 
@@ -41,8 +42,8 @@ def convert(
         The time steps that the network is made for.
     settings : mapping, optional
         Parameters that replace the recipe's, "PASS.FIELD" to a value or its text.
-    simulate : callable, optional
-        For passes that need spikes.
+    simulator : Simulator, optional
+        For passes that need spikes; `thresher.convert` brings one.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def convert(
     if chosen.readout is not None:
         graph = replace(graph, readout=chosen.readout)
     images = None if calibration is None else np.asarray(calibration)
-    context = Context(images, labels, steps, simulate)
+    context = Context(images, labels, steps, simulator)
     converted = run(graph, chosen.passes, context)
     return replace(converted, meta={**chosen.provenance(), **converted.meta})
 

@@ -1,7 +1,7 @@
 """Pass: one step of a conversion; Context: what it is given; run: the passes of a recipe."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from thresher.converters.account import Account, tabulate
 from thresher.converters.calibrate import check_calibration, fingerprint
+from thresher.converters.simulator import Simulator
 from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
 from thresher.ir.fields import check_fields, is_integer, rules_of
@@ -16,14 +17,11 @@ from thresher.registry import Registry, suggest
 from thresher.version import package_version
 
 Array = NDArray[Any]
-Simulate = Callable[[Graph, Array], Mapping[str, Array]]
-"""Simulate raw images (N, *shape); return each population's threshold * spikes / steps."""
-
 NEEDS = {
     "calibration": "calibration data: give --data FILE or calibration=...",
     "steps": "the number of time steps: give --steps T or steps=T",
     "labels": "the calibration data's labels: give --data FILE that holds y, or labels=...",
-    "simulate": "a simulator: give simulate=..., or convert with the command line",
+    "simulator": "a simulator: call thresher.convert, or give simulator=...",
 }
 
 
@@ -37,7 +35,7 @@ class Context:
     calibration: Array | None = None
     labels: Array | None = None
     steps: int | None = None
-    simulate: Simulate | None = None
+    simulator: Simulator | None = None
     notes: list[Account] = field(default_factory=list)
     node: str | None = None
 
@@ -65,6 +63,13 @@ class Context:
         if self.steps is None:
             raise PassError(f"needs {NEEDS['steps']}")
         return self.steps
+
+    @property
+    def spikes(self) -> Simulator:
+        """The simulator; PassError where there is none."""
+        if self.simulator is None:
+            raise PassError(f"needs {NEEDS['simulator']}")
+        return self.simulator
 
 
 @dataclass(frozen=True)

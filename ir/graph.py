@@ -149,6 +149,12 @@ class Graph:
         nodes = (replace(n, inputs=bridged(n.inputs)) for n in self.nodes if n.name != name)
         return replace(self, nodes=tuple(nodes), outputs=bridged(self.outputs))
 
+    def upto(self, name: str) -> "Graph":
+        """Return the part of the graph that a node needs, with that node as the output."""
+        kept = {name, *nx.ancestors(self.structure, name)}
+        nodes = tuple(node for node in self.nodes if node.name in kept)
+        return replace(self, nodes=nodes, outputs=(name,), labels=())
+
     @cached_property
     def _by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "converters": BASE | {"ir"},
     "sim": BASE | {"ir", "cython_ext"},
     "datasets": BASE | {"ir", "digits"},
+    "conversion": BASE | {"ir", "sim", "converters"},
     "report": BASE | {"ir", "sim"},
     "diagnosis": BASE | {"ir", "sim", "converters"},
     "training": BASE | {"ir", "converters"},

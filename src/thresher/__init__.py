@@ -2,7 +2,8 @@
 
 __version__ = "0.1.0"
 
-from thresher.converters import Pass, Recipe, account, convert, load_recipe
+from thresher.conversion import convert
+from thresher.converters import Pass, Recipe, account, load_recipe
 from thresher.diagnosis import Diagnosis, diagnose
 from thresher.errors import (
     DataError,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from thresher import converters, datasets, ir
+from thresher import conversion, converters, datasets, ir
 from thresher.cli import options
 from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
@@ -57,7 +57,7 @@ def convert(
     samples = None
     if data is not None:
         samples = datasets.load(data, part="train", offset=offset, limit=limit)
-    snn = converters.convert(
+    snn = conversion.convert(
         graph,
         recipe,
         calibration=None if samples is None else samples.x[:],
