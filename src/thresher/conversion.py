@@ -38,7 +38,7 @@ class LockstepSimulator:
             readout=Readout(kind="membrane"),
         )
         shape = graph.shapes[node]
-        watched = {probe.name: np.arange(prod(shape))}
+        watched = {probe.name: range(prod(shape))}
         run = simulate(part, images, steps=steps, membranes=watched, threads=self.threads)
         sums = run.trace.membranes[probe.name].astype(np.float64)
         each = np.diff(sums, axis=1, prepend=0).astype(np.float32)
