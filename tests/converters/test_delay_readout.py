@@ -1,0 +1,63 @@
+"""delay-readout: the steps that the decision leaves out."""
+
+import numpy as np
+import pytest
+from small_graphs import chain, identity_linear, relu_net, tensor
+
+from thresher.converters import Context, convert
+from thresher.converters.passes import BalanceThresholds, DelayReadout
+from thresher.errors import PassError
+from thresher.ir import Readout
+from thresher.ir.ops import Linear, Relu
+from thresher.sim import simulate
+
+
+@pytest.mark.parametrize(
+    ("fraction", "steps", "t_start"),
+    [(0.0, 8, 0), (0.25, 16, 4), (0.25, 3, 0), (0.5, 1, 0), (0.99, 10, 9), (0.29, 100, 29)],
+)
+def test_the_steps_left_out_are_the_fraction_rounded_down(
+    fraction: float, steps: int, t_start: int
+) -> None:
+    delayed = DelayReadout(fraction=fraction).apply(relu_net(2), Context(steps=steps))
+
+    assert delayed.readout == Readout("membrane", t_start)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 1.5])
+def test_a_fraction_that_leaves_no_step_is_refused(fraction: float) -> None:
+    with pytest.raises(PassError, match="fraction"):
+        DelayReadout(fraction=fraction)
+
+
+def test_a_start_that_is_set_already_is_refused() -> None:
+    graph = relu_net(2, readout="membrane")
+    delayed = DelayReadout().apply(graph, Context(steps=8))
+
+    with pytest.raises(PassError, match="t_start is 2 already; take it out of the recipe's"):
+        DelayReadout().apply(delayed, Context(steps=8))
+
+
+def test_a_path_that_is_slow_to_begin_is_outvoted_once_the_first_steps_are_left_out() -> None:
+    # Class 0 gets 5/4 from the first step on. Class 1 gets 2 from a neuron of threshold 8 (its
+    # largest value on the calibration set), which takes 4 steps to fire: 0, 0, 0, 8, 0, 0, 0, 8.
+    graph = chain(
+        (2,),
+        ("in", identity_linear("in", 2)),
+        ("relu", Relu()),
+        ("out", Linear(weight=tensor("out.weight", np.eye(2)))),
+    )
+    calibration = np.array([[1.25, 8.0], [0.0, 0.0]], np.float32)
+    x = np.array([[1.25, 2.0]], np.float32)
+    passes = [BalanceThresholds(granularity="channel")]
+    plain = convert(graph, passes, calibration=calibration, steps=7)
+    delayed = convert(
+        graph, [*passes, DelayReadout(fraction=0.5)], calibration=calibration, steps=7
+    )
+
+    def decided(snn: object) -> list[int]:
+        return simulate(snn, x, steps=7, engine="reference").predictions[0].tolist()
+
+    # Membranes are 5/4 t and 8 floor(t/4); from step 3 on: 5/4 (t - 3) and 8 from step 4 on.
+    assert decided(plain) == [0, 0, 0, 1, 1, 1, 0]
+    assert decided(delayed) == [-1, -1, -1, 1, 1, 1, 1]
