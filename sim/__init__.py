@@ -10,6 +10,7 @@ from thresher.sim.neurons import NEURONS
 from thresher.sim.reference import ReferenceEngine
 from thresher.sim.result import Latency, Result
 from thresher.sim.simulate import simulate
+from thresher.sim.suggestion import Suggestion, suggest_options
 from thresher.sim.trace import Trace, load_trace
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "Projection",
     "ReferenceEngine",
     "Result",
+    "Suggestion",
     "Trace",
     "compile_graph",
     "compiled_available",
     "load_trace",
     "simulate",
+    "suggest_options",
 ]

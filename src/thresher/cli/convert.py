@@ -11,8 +11,7 @@ from thresher import conversion, converters, datasets, ir
 from thresher.cli import options
 from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
-from thresher.ir.spiking import SIGNED
-from thresher.ir.time_codes import TIME_CODED
+from thresher.sim import suggest_options
 
 Recipe = Annotated[
     str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe's name, or its file.")
@@ -69,15 +68,15 @@ def convert(
     print_account(snn)
     beside = f" and {output.with_suffix('.safetensors').name}" if snn.tensors else ""
     print(f"wrote {output}{beside}")
+    print(f"next: {_next(output, data, snn, steps)}")
+
+
+def _next(output: Path, data: str | None, snn: ir.Graph, steps: int | None) -> str:
+    """Write the command that simulates what was written, as its recipe counts on."""
     given = "D" if data is None else shlex.quote(data)
-    chosen = "" if steps is None else f" --steps {steps}"
-    if any(node.spiking is not None and node.spiking.neuron == SIGNED for node in snn.nodes):
-        chosen += " --settle"
-    if any(node.spiking is not None and node.spiking.neuron in TIME_CODED for node in snn.nodes):
-        chosen += " --schedule layered"
-    if snn.readout.scale is not None:
-        chosen += " --precision int"
-    print(f"next: thresher simulate {shlex.quote(str(output))} --data {given}{chosen}")
+    parts = ["thresher simulate", shlex.quote(str(output)), "--data", given]
+    parts += [] if steps is None else ["--steps", str(steps)]
+    return " ".join([*parts, *suggest_options(snn).arguments()])
 
 
 def check_tensors(output: Path) -> None:
