@@ -1,0 +1,268 @@
+"""The tables of docs/accuracy.md, made from the measured cells."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.accuracy_cells import Cell, ablations
+from benchmarks.accuracy_subjects import TITLES
+from benchmarks.common import figures, markdown
+
+CSV_HEADER = (
+    "network",
+    "recipe",
+    "schedule",
+    "run",
+    "steps",
+    "images",
+    "calibration images",
+    "ANN accuracy %",
+    "accuracy %",
+    "points lost",
+    "standard error",
+    "spikes an image",
+    "SOPs an image",
+    "levels a spike",
+    "bits a spike",
+    "steps until quiet",
+    "convert s",
+    "simulate s",
+    "measured",
+    "refused",
+)
+GROUPS = {
+    "binary": "Binary spikes, lockstep",
+    "async": "Asynchronous, 64 ticks a step",
+    "graded": "Spikes with a sign or a number, lockstep",
+    "layered": "Values said by time, layer by layer",
+}
+ABLATION = ("maximum", "maximum-half", "least-error-half", "default")
+"""Each has one thing more than the one before."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """So many points below the ANN at most, at so many steps, by a class of recipes.
+
+    `recipe` is judged; where none is named the best of the group is.
+    """
+
+    network: str
+    group: str
+    steps: int
+    points: float
+    recipe: str | None = None
+
+
+GOALS = (
+    Goal("lenet", "binary", 4, 0.5, "default"),
+    Goal("lenet", "async", 16, 0.5, "default"),
+    Goal("vgg7", "binary", 8, 0.5, "default"),
+    Goal("resnet20", "binary", 16, 2.0, "default"),
+    Goal("resnet20", "binary", 32, 1.0, "default"),
+    Goal("resnet20", "graded", 4, 0.5),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe's cells on a network, of one number of images, by their steps."""
+
+    network: str
+    recipe: str
+    images: int
+    cells: dict[int, Cell]
+
+    @property
+    def first(self) -> Cell:
+        return self.cells[min(self.cells)]
+
+
+def group_of(cell: Cell) -> str:
+    """Tell which of the `GROUPS` a cell belongs to: what is not comparable stands apart."""
+    if cell.key.schedule == "async":
+        return "async"
+    if cell.run.startswith("layered"):
+        return "layered"
+    return "binary" if cell.levels == 2 else "graded"
+
+
+def rows_of(cells: Iterable[Cell]) -> list[Row]:
+    """Gather the cells that were not refused into rows, sorted."""
+    found: dict[tuple[str, str, int], dict[int, Cell]] = {}
+    for cell in cells:
+        if not cell.refused:
+            key = (cell.key.network, cell.key.recipe, cell.key.images)
+            found.setdefault(key, {})[cell.key.steps] = cell
+    return [Row(*key, cells=found[key]) for key in sorted(found)]
+
+
+def report(cells: Sequence[Cell]) -> str:
+    """Write every section: the groups, what was refused, the goals and the ablation."""
+    shown = [cell for cell in cells if cell.key.recipe not in ablations()]
+    sections = [
+        f"### {title}\n\n{_group(rows_of(cell for cell in shown if group_of(cell) == group))}"
+        for group, title in GROUPS.items()
+        if any(group_of(cell) == group and not cell.refused for cell in shown)
+    ]
+    refused = _refused(shown)
+    if refused:
+        header = ("network", "recipe", "schedule", "T", "why it was refused")
+        sections.append(f"### Refused\n\n{markdown(header, refused)}")
+    sections.append(f"### Goals\n\n{_goals(shown)}")
+    ablation = _ablation(cells)
+    if ablation:
+        sections.append(f"### What the default is made of\n\n{ablation}")
+    return "\n\n".join(sections)
+
+
+def csv_row(cell: Cell) -> list[str]:
+    """Return a cell as a line of the CSV file."""
+    key = cell.key
+    fixed = [key.network, key.recipe, key.schedule, cell.run, str(key.steps), str(key.images)]
+    if cell.refused:
+        blanks = [""] * (len(CSV_HEADER) - len(fixed) - 3)
+        return [*fixed, str(key.calibration), *blanks, cell.measured, cell.refused]
+    return [
+        *fixed,
+        str(key.calibration),
+        f"{cell.ann_accuracy:.3f}",
+        f"{cell.accuracy:.3f}",
+        f"{cell.loss:.3f}",
+        f"{cell.loss_error:.3f}",
+        f"{cell.spikes:.1f}",
+        f"{cell.synaptic_operations:.0f}",
+        str(cell.levels),
+        f"{cell.bits:.2f}",
+        "" if cell.quiescent is None else f"{cell.quiescent:.2f}",
+        f"{cell.convert_seconds:.1f}",
+        f"{cell.simulate_seconds:.1f}",
+        cell.measured,
+        "",
+    ]
+
+
+def _group(rows: Sequence[Row]) -> str:
+    """Write accuracies, then what they cost."""
+    steps = sorted({t for row in rows for t in row.cells})
+    over_time = [f"T = {t}" for t in steps]
+    plain = {row.first.run for row in rows} == {"lockstep"}
+    how = [] if plain else ["run", "bits a spike"]
+
+    def fixed(row: Row) -> list[str]:
+        said = [] if plain else [_run(row), _bits(row)]
+        return [TITLES[row.network], f"`{row.recipe}`", *said, f"{row.images:,}"]
+
+    accuracy = markdown(
+        ["network", "recipe", *how, "images", "ANN %", *over_time, "convert s", "simulate s"],
+        [
+            [
+                *fixed(row),
+                f"{row.first.ann_accuracy:.2f}",
+                *_each(row, steps, lambda cell: f"{cell.accuracy:.2f}"),
+                f"{sum(cell.convert_seconds for cell in row.cells.values()):,.0f}",
+                f"{sum(cell.simulate_seconds for cell in row.cells.values()):,.0f}",
+            ]
+            for row in rows
+        ],
+    )
+    cost = markdown(
+        ["network", "recipe", *how, "images", *over_time],
+        [[*fixed(row), *_each(row, steps, _cost)] for row in rows],
+    )
+    return (
+        f"Accuracy in %:\n\n{accuracy}\n\n"
+        f"Thousand spikes / million synaptic operations an image:\n\n{cost}"
+    )
+
+
+def _each(row: Row, steps: Sequence[int], write: Callable[[Cell], str]) -> list[str]:
+    return [write(row.cells[t]) if t in row.cells else "" for t in steps]
+
+
+def _cost(cell: Cell) -> str:
+    return f"{figures(cell.spikes / 1e3)} / {figures(cell.synaptic_operations / 1e6)}"
+
+
+def _run(row: Row) -> str:
+    """Say how a row was run, and how much longer than its steps where it settled."""
+    more = [c.quiescent - t for t, c in row.cells.items() if c.quiescent is not None]
+    return f"{row.first.run} (+{figures(max(more), 2)} steps at most)" if more else row.first.run
+
+
+def _bits(row: Row) -> str:
+    least, most = (figure(c.bits for c in row.cells.values()) for figure in (min, max))
+    return f"{least:.1f}" if least == most else f"{least:.1f} to {most:.1f}"
+
+
+def _refused(cells: Iterable[Cell]) -> list[list[str]]:
+    """List each reason once, with the steps that it was given at."""
+    found: dict[tuple[str, str, str, str], list[int]] = {}
+    for cell in cells:
+        if cell.refused:
+            key = cell.key
+            why = (key.network, key.recipe, key.schedule, cell.refused)
+            found.setdefault(why, []).append(key.steps)
+    return [
+        [TITLES[network], f"`{recipe}`", schedule, _listed(steps), why.replace("|", "\\|")]
+        for (network, recipe, schedule, why), steps in sorted(found.items())
+    ]
+
+
+def _listed(steps: Iterable[int]) -> str:
+    return ", ".join(str(t) for t in sorted(set(steps)))
+
+
+def _goals(cells: Sequence[Cell]) -> str:
+    header = ("network", "class", "T", "goal: points lost", "recipe", "measured", "images", "")
+    return markdown(header, [_goal(goal, cells) for goal in GOALS])
+
+
+def _goal(goal: Goal, cells: Sequence[Cell]) -> list[str]:
+    fixed = [TITLES[goal.network], GROUPS[goal.group], str(goal.steps), f"at most {goal.points:g}"]
+    judged = [
+        cell
+        for cell in cells
+        if not cell.refused
+        and (cell.key.network, cell.key.steps) == (goal.network, goal.steps)
+        and group_of(cell) == goal.group
+        and goal.recipe in (None, cell.key.recipe)
+    ]
+    if not judged:
+        return [*fixed, f"`{goal.recipe}`" if goal.recipe else "", "", "", "not measured"]
+    most = max(cell.key.images for cell in judged)
+    best = min((cell for cell in judged if cell.key.images == most), key=lambda cell: cell.loss)
+    return [
+        *fixed,
+        f"`{best.key.recipe}`",
+        f"{best.loss:.2f} ± {best.loss_error:.2f}",
+        f"{best.key.images:,}",
+        "met" if best.loss <= goal.points else "missed",
+    ]
+
+
+def _ablation(cells: Sequence[Cell]) -> str:
+    """Compare the ablation's recipes with the default, on the images that all of them have."""
+    lockstep = [cell for cell in cells if cell.key.schedule == "lockstep"]
+    rows = [row for row in rows_of(lockstep) if row.recipe in ABLATION]
+    shared = {(row.network, row.images) for row in rows if row.recipe != "default"} & {
+        (row.network, row.images) for row in rows if row.recipe == "default"
+    }
+    rows = [row for row in rows if (row.network, row.images) in shared]
+    steps = sorted({t for row in rows if row.recipe != "default" for t in row.cells})
+    if not rows:
+        return ""
+    return markdown(
+        ["network", "recipe", "images", "ANN %", *(f"T = {t}" for t in steps)],
+        [
+            [
+                TITLES[row.network],
+                f"`{row.recipe}`",
+                f"{row.images:,}",
+                f"{row.first.ann_accuracy:.2f}",
+                *_each(row, steps, lambda cell: f"{cell.accuracy:.2f}"),
+            ]
+            for row in sorted(
+                rows, key=lambda row: (row.network, row.images, ABLATION.index(row.recipe))
+            )
+        ],
+    )
