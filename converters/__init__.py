@@ -5,7 +5,7 @@ from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
 from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
 from thresher.converters.recipe import Recipe, load_recipe, recipe_names
-from thresher.converters.simulator import Simulator
+from thresher.converters.simulator import Sent, Simulator
 
 __all__ = [
     "PASSES",
@@ -13,6 +13,7 @@ __all__ = [
     "Context",
     "Pass",
     "Recipe",
+    "Sent",
     "Simulator",
     "account",
     "convert",

@@ -42,6 +42,17 @@ def taps(size: Sequence[int], axes: Sequence[Axis]) -> Iterator[tuple[slice, sli
         )
 
 
+def patches(
+    x: Array, kernel: Sequence[int], stride: Pair, padding: Padding, dilation: Pair
+) -> Array:
+    """Return what every window of a batch (N, C, H, W) holds, (N, C * kh * kw, places)."""
+    axes = list(map(Axis, kernel, stride, padding, dilation))
+    size = [axis.size(places) for axis, places in zip(axes, x.shape[2:], strict=True)]
+    padded = np.pad(x, ((0, 0), (0, 0), *padding))
+    windows = [padded[:, :, rows, across] for rows, across in taps(size, axes)]
+    return np.stack(windows, axis=2).reshape(len(x), -1, prod(size))
+
+
 def convolve(
     x: Array, weight: Array, stride: Pair, padding: Padding, dilation: Pair, groups: int
 ) -> Array:

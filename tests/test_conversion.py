@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from strategies import graphs, images
 
 from thresher import simulate
-from thresher.conversion import LockstepSimulator
+from thresher.conversion import EngineSimulator
 from thresher.ir.spiking import spread
 
 STEPS = 4
@@ -21,7 +21,7 @@ def test_values_of_a_population_are_its_spikes_step_by_step(data: st.DataObject)
     for node in graph:
         if node.spiking is None or node.name in graph.outputs:
             continue
-        values = LockstepSimulator(threads=1).values(graph, x, STEPS, node.name)
+        values = EngineSimulator(threads=1).values(graph, x, STEPS, node.name)
         index = run.trace.populations.index(node.name)
         mine = run.trace.population == index
         spikes = np.zeros((len(x), STEPS, values[0, 0].size), np.float32)
@@ -38,7 +38,7 @@ def test_values_of_the_output_add_up_to_the_membrane_that_decides(data: st.DataO
     output = graph.outputs[0]
     everything = {output: np.arange(int(np.prod(graph.shapes[output])))}
     run = simulate(graph, x, steps=STEPS, membranes=everything, engine="reference")
-    values = LockstepSimulator(threads=1).values(graph, x, STEPS, output)
+    values = EngineSimulator(threads=1).values(graph, x, STEPS, output)
     np.testing.assert_array_equal(
         np.cumsum(values, axis=1).reshape(len(x), STEPS, -1), run.trace.membranes[output]
     )

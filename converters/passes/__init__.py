@@ -1,6 +1,7 @@
 """Every pass; importing this fills the registry."""
 
 from thresher.converters.passes.balance_thresholds import BalanceThresholds
+from thresher.converters.passes.calibrate_layers import CalibrateLayers
 from thresher.converters.passes.delay_readout import DelayReadout
 from thresher.converters.passes.fold_batch_norm import FoldBatchNorm
 from thresher.converters.passes.hard_reset import HardReset
@@ -19,6 +20,7 @@ from thresher.converters.passes.use_time_code import UseTimeCode
 
 __all__ = [
     "BalanceThresholds",
+    "CalibrateLayers",
     "DelayReadout",
     "FoldBatchNorm",
     "HardReset",

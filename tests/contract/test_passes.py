@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 import yaml
 
+from thresher.conversion import EngineSimulator
 from thresher.converters import PASSES, Context, Pass, load_recipe
 from thresher.converters.pass_ import NEEDS
 from thresher.errors import PassError, SpecError
 from thresher.ir import Graph, Input, Node, Spiking, Tensor, evaluate
-from thresher.ir.fields import BoolRule, ChoiceRule, FloatRule, IntRule, Rule, rules_of
+from thresher.ir.fields import (
+    BoolRule,
+    ChoiceRule,
+    FloatRule,
+    IntRule,
+    OptionalRule,
+    Rule,
+    rules_of,
+)
 from thresher.ir.ops import (
     Add,
     AvgPool2d,
@@ -69,7 +78,7 @@ def images() -> np.ndarray:
 
 def context() -> Context:
     x = images()
-    return Context(calibration=x, labels=np.arange(len(x)) % 3, steps=8)
+    return Context(x, np.arange(len(x)) % 3, steps=8, simulator=EngineSimulator(threads=1))
 
 
 def variants(cls: type[Pass]) -> list[Pass]:
@@ -88,6 +97,8 @@ def candidates(rule: Rule) -> list[object]:
         return [False, True]
     if isinstance(rule, IntRule):
         return [rule.minimum + 1]
+    if isinstance(rule, OptionalRule):
+        return [None, *candidates(rule.rule)]
     assert isinstance(rule, FloatRule), f"say here what values a {type(rule).__name__} may take"
     return [max(rule.minimum, 0.0) + 0.25]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from thresher.conversion import EngineSimulator
 from thresher.converters import PASSES, Context, Pass
 from thresher.ir import Graph
 from thresher.ir.spec import load
@@ -29,7 +30,9 @@ def command(case: Path) -> tuple[Pass, Context]:
     fields = {} if isinstance(named, str) else named[case.parent.name]
     calibration = given.get("calibration")
     images = None if calibration is None else np.array(calibration, np.float32)
-    return PASSES.get(case.parent.name)(**fields), Context(images, steps=given.get("steps"))
+    return PASSES.get(case.parent.name)(**fields), Context(
+        images, steps=given.get("steps"), simulator=EngineSimulator(threads=1)
+    )
 
 
 def written(graph: Graph, context: Context) -> str:

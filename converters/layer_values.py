@@ -1,0 +1,80 @@
+"""What every node gives in the ANN, and on average in the spiking network that is being made."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.ir import Graph, Node
+from thresher.ir.images import preprocess
+
+Array = NDArray[Any]
+
+BATCH = 32
+
+
+class LayerValues:
+    """Walk a graph in order, with the values of all calibration images held for what is ahead.
+
+    `exact` holds the ANN's values (N, *shape) by name, `spiking` the means over T steps of the
+    spiking network's, `graph` the network as far as it is made. Values are dropped once the
+    populations that they reach are done.
+    """
+
+    def __init__(self, graph: Graph, images: Array) -> None:
+        self.ann = self.graph = graph
+        self.images = images
+        parts = [preprocess(graph, images[part]) for part in _parts(len(images))]
+        self.exact: dict[str, Array] = {graph.inputs[0].name: np.concatenate(parts)}
+        self.spiking = dict(self.exact)
+        self._last = _last_uses(graph)
+
+    def step(self, name: str) -> None:
+        """Compute a node in the ANN, and unless it fires in the spiking network."""
+        self.exact[name] = _evaluate(self.ann[name], self.exact)
+        if not self.graph[name].op.can_spike:
+            self.spiking[name] = _evaluate(self.graph[name], self.spiking)
+
+    def replace(self, name: str, upto: str | None = None, **changes: Any) -> None:
+        """Change a node's fields; compute it again, and what follows up to a node it leads to."""
+        self.graph = self.graph.replace(name, **changes)
+        while upto is not None:
+            self.spiking[name] = _evaluate(self.graph[name], self.spiking)
+            if name == upto:
+                return
+            (name,) = self.graph.consumers(name)
+
+    def send(self, name: str, values: Array) -> None:
+        """Take what a population sends on average, and drop what nothing behind it needs."""
+        self.spiking[name] = values.astype(np.float32)
+        for held in (self.exact, self.spiking):
+            for old in [old for old in held if self._last.get(old) == name]:
+                del held[old]
+
+
+def _evaluate(node: Node, values: dict[str, Array]) -> Array:
+    inputs = [values[name] for name in node.inputs]
+    parts = _parts(len(inputs[0]))
+    return np.concatenate([node.op.evaluate(*(x[part] for x in inputs)) for part in parts])
+
+
+def _parts(n: int) -> list[slice]:
+    return [slice(start, start + BATCH) for start in range(0, n, BATCH)]
+
+
+def _last_uses(graph: Graph) -> dict[str, str]:
+    """Map every node to the last population that it reaches through nodes that do not fire.
+
+    What reaches the output without one is left out.
+    """
+    order = {node.name: place for place, node in enumerate(graph)}
+    last: dict[str, str] = {}
+    for name in [*reversed(order), *(item.name for item in graph.inputs)]:
+        ends = [
+            consumer if graph[consumer].op.can_spike else last.get(consumer)
+            for consumer in graph.consumers(name)
+        ]
+        known = [end for end in ends if end is not None]
+        if known and len(known) == len(ends):
+            last[name] = max(known, key=order.__getitem__)
+    return last
