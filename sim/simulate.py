@@ -96,7 +96,8 @@ def simulate(
         Let the run go on after T steps, without input, until nothing is pending; at most so many
         steps more (by default the graph's `settle_limit`, or 100 T). `layered` always has settled.
     readout, t_start : optional
-        Override the graph's readout ("membrane" or "spikes") and the step that it counts from.
+        Override the graph's readout ("membrane" or "spikes") and the step that it counts from;
+        `layered`, which decides once, counts everything.
     encoder : {"constant", "regular", "poisson"}
     precision : {"float32", "float64", "int"}
         "int" takes a graph that the pass 'quantize' has given scales; all engines then agree to
@@ -143,6 +144,8 @@ def simulate(
     spiking_input = ENCODERS.get(encoder).spikes
     if spiking_input:
         expect_threshold(graph, encoder)
+    if t_start is None and schedule == "layered":
+        t_start = 0
     wanted = _readout(graph, readout, t_start, n_steps)
     network = compile_graph(
         graph,
@@ -264,7 +267,10 @@ def _readout(graph: Graph, kind: str | None, t_start: int | None, steps: int) ->
     if t_start is not None:
         wanted = replace(wanted, t_start=checks.whole("t_start", t_start, 0, "steps"))
     if wanted.t_start >= steps:
-        raise SimulationError(f"t_start is {wanted.t_start}; expected less than the {steps} steps")
+        raise SimulationError(
+            f"t_start is {wanted.t_start}; expected less than the {steps} steps: run more, or "
+            "give a smaller one (--t-start 0)"
+        )
     return wanted
 
 
@@ -348,6 +354,6 @@ def _warn_other_steps(graph: Graph, steps: int) -> None:
         warnings.warn(
             f"the graph's shift was made for {converted} steps and {steps} are run: the shift "
             "theta / (2 T) no longer fits; convert with --steps "
-            f"{steps}, or with recipe 'default', whose initial potential fits any number",
+            f"{steps}, or with recipe 'plain', whose initial potential fits any number",
             stacklevel=3,
         )

@@ -46,6 +46,9 @@ class BalanceThresholds(Pass):
         Whether the percentile counts all values or the nonzero ones.
     own_ceiling : str
         Whether to use the `max` of a clipped_relu or qcfs in place of the statistic.
+    factor : float
+        What measured thresholds are multiplied by: below 1, more values clip and those that do not
+        are told apart more finely.
 
     Notes
     -----
@@ -61,6 +64,7 @@ class BalanceThresholds(Pass):
     percent: float = ruled(FloatRule(0.0, exclusive=True, maximum=100.0), 99.9)
     over: str = ruled(ChoiceRule(("all", "nonzero")), "nonzero")
     own_ceiling: str = ruled(ChoiceRule(("use", "ignore")), "use")
+    factor: float = ruled(FloatRule(0.0, exclusive=True, maximum=1.0), 1.0)
 
     def needed(self) -> frozenset[str]:
         return self.needs | {"steps"} if self.statistic == "mmse" else self.needs
@@ -97,9 +101,11 @@ class BalanceThresholds(Pass):
         """Return each node's threshold, or its channels'; 0 where there is nothing to go by."""
         tops = {name: self._tops(top) for name, top in highest.items()}
         if self.statistic == "max":
-            return tops
+            return {name: self.factor * top for name, top in tops.items()}
         counted = histograms(graph, tops, context.images)
-        return {name: self._statistic(item, context) for name, item in counted.items()}
+        return {
+            name: self.factor * self._statistic(item, context) for name, item in counted.items()
+        }
 
     def _tops(self, highest: Floats) -> Floats:
         tops = highest.max(keepdims=True) if self.granularity == "layer" else highest
@@ -125,6 +131,8 @@ class BalanceThresholds(Pass):
             "mmse": f"least square error at T = {context.steps}",
         }[self.statistic]
         dead = int((fitted <= 0).sum())
+        if self.factor != 1:
+            what = f"{self.factor:g} x {what}"
         said = f"{what} per {self.granularity} over {len(context.images)} images"
         return said + (f"; dead, with the layer's: {dead} of {len(fitted)}" if dead else "")
 

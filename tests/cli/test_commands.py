@@ -143,7 +143,7 @@ def test_convert_says_a_command_that_works_next(
 def test_set_reaches_the_pass(folder: Path, thresher: Thresher) -> None:
     line = "convert tiny.yaml --data data.npz --steps 4 -o out.yaml --recipe deng2021"
     thresher(f"{line} --set balance-thresholds.statistic=percentile")
-    thresher(f"{line[: -len('--recipe deng2021')]}--set init-potential.fraction=0.25")
+    thresher(f"{line.replace('deng2021', 'plain')} --set init-potential.fraction=0.25")
     spiking = ir.load("out.yaml")["relu1"].spiking
     assert spiking is not None
     assert isinstance(spiking.threshold, float)

@@ -14,7 +14,8 @@ from small_graphs import (
     with_nodes,
 )
 
-from thresher.converters import Account, account, convert
+from thresher import convert
+from thresher.converters import Account, account
 from thresher.converters.passes import BalanceThresholds
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
@@ -108,7 +109,7 @@ def test_a_replaced_pool_says_by_what() -> None:
 
     snn = convert(
         graph,
-        "default",
+        "plain",
         calibration=x,
         steps=4,
         settings={"replace-unsupported.max_pool": "average"},

@@ -8,7 +8,7 @@ from thresher.converters import Context
 from thresher.converters.passes import BalanceThresholds
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor, evaluate
-from thresher.ir.ops import Add, ClippedRelu, LeakyRelu, Linear, Qcfs, Relu
+from thresher.ir.ops import Add, ClippedRelu, Flatten, LeakyRelu, Linear, Qcfs, Relu
 
 X = np.array([[1.0, 4.0, 0.0], [2.0, 0.5, 0.0], [-1.0, 3.0, -2.0]], np.float32)
 
@@ -196,3 +196,20 @@ def test_the_same_images_in_another_order_give_the_same_thresholds() -> None:
 def test_missing_images_are_asked_for() -> None:
     with pytest.raises(PassError, match=r"needs calibration data: give --data FILE"):
         BalanceThresholds().apply(relu_net(2), Context())
+
+
+@pytest.mark.parametrize("statistic", ["max", "percentile", "mmse"])
+def test_a_factor_multiplies_what_was_measured_and_leaves_a_ceiling_of_its_own(
+    statistic: str,
+) -> None:
+    x = np.random.default_rng(0).uniform(0, 2, (50, 1)).astype(np.float32)
+    own = chain((1,), ("relu1", Relu()), ("act2", ClippedRelu(max=3.0)), ("flat", Flatten()))
+
+    def thresholds(factor: float) -> list[float]:
+        step = BalanceThresholds(statistic=statistic, factor=factor)
+        done = step.apply(own, Context(x, steps=4))
+        return [done[name].spiking.threshold for name in ("relu1", "act2")]
+
+    whole, scaled = thresholds(1.0), thresholds(0.75)
+    assert scaled[0] == pytest.approx(0.75 * whole[0])
+    assert scaled[1] == whole[1] == 3.0

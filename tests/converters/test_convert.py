@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_graphs import batch_norm, chain, identity_linear, relu_net
 
-from thresher.converters import Context, Pass, convert, recipe_names, run
+from thresher import convert
+from thresher.converters import Context, Pass, recipe_names, run
 from thresher.converters.calibrate import fingerprint
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift, StripDropout
 from thresher.errors import DataError, PassError
@@ -112,7 +113,7 @@ def test_a_recipe_file_may_be_given_by_its_path(tmp_path: Path) -> None:
 
 def test_settings_reach_the_passes() -> None:
     snn = convert(
-        net(), "default", calibration=X, steps=4, settings={"init-potential.fraction": "0.25"}
+        net(), "plain", calibration=X, steps=4, settings={"init-potential.fraction": "0.25"}
     )
 
     spiking = snn["relu1"].spiking
@@ -137,6 +138,7 @@ def test_the_provenance_says_how_the_network_came_about() -> None:
                     "percent": 99.9,
                     "over": "nonzero",
                     "own_ceiling": "use",
+                    "factor": 1.0,
                 }
             },
             {"shift": {"mode": "current"}},

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from small_graphs import chain, identity_linear, relu_net, tensor
 
+from thresher.conversion import EngineSimulator
 from thresher.converters import Context, convert
 from thresher.converters.passes import BalanceThresholds, DelayReadout
 from thresher.errors import PassError
@@ -61,3 +62,23 @@ def test_a_path_that_is_slow_to_begin_is_outvoted_once_the_first_steps_are_left_
     # Membranes are 5/4 t and 8 floor(t/4); from step 3 on: 5/4 (t - 3) and 8 from step 4 on.
     assert decided(plain) == [0, 0, 0, 1, 1, 1, 0]
     assert decided(delayed) == [-1, -1, -1, 1, 1, 1, 1]
+
+
+def test_the_fitted_start_is_the_one_nearest_to_the_ann() -> None:
+    # Class 0 is exact at every step. Class 1 receives 8 at step 4 of 6, where the ANN gives 2: over
+    # steps t_start + 1 .. 6 its mean is 8/6, 8/5, 8/4 and 8/3 for t_start = 0 .. 3.
+    graph = chain(
+        (2,),
+        ("in", identity_linear("in", 2)),
+        ("relu", Relu()),
+        ("out", Linear(weight=tensor("out.weight", np.eye(2)))),
+    )
+    calibration = np.array([[8.0, 2.0]] * 3, np.float32)
+    eights = np.array([[8.0, 8.0]] * 2, np.float32)
+    slow = convert(graph, [BalanceThresholds(granularity="channel")], calibration=eights)
+    context = Context(calibration, steps=6, simulator=EngineSimulator())
+
+    fitted = DelayReadout(start="fitted").apply(slow, context)
+
+    assert fitted.readout == Readout("membrane", 2)
+    assert "nearest to the ANN's logits over 3 images" in context.notes[-1].why

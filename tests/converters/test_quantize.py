@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from small_graphs import chain, relu_net, spiking_net, tensor
 
-from thresher.converters import Context, convert, load_recipe
+from thresher import convert
+from thresher.converters import Context, load_recipe
 from thresher.converters.passes import Quantize
 from thresher.errors import GraphError, PassError
 from thresher.ir import Graph, Spiking, load, save

@@ -1,5 +1,6 @@
 """Recipes: files that name passes, their errors with the line, and settings that replace fields."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from thresher.converters import PASSES, Recipe, load_recipe, recipe_names
 from thresher.converters.passes import (
     BalanceThresholds,
+    CalibrateLayers,
+    DelayReadout,
     FoldBatchNorm,
     InitPotential,
     ReplaceUnsupported,
@@ -42,12 +45,23 @@ def test_rueckauer2017_is_the_paper_s() -> None:
     assert recipe.readout == Readout("membrane")
 
 
-def test_the_default_starts_from_half_of_thresholds_of_least_square_error() -> None:
-    recipe = load_recipe("default")
+def test_the_default_is_the_plain_recipe_with_lower_thresholds_calibrated_on_spikes() -> None:
+    *before, calibrate, delay = load_recipe("default").passes
+    *cleaned, balance, start = load_recipe("plain").passes
 
-    statistic = [step.statistic for step in recipe.passes if isinstance(step, BalanceThresholds)]
-    assert statistic == ["mmse"]
-    assert recipe.passes[-1] == InitPotential(fraction=0.5)
+    assert before == [*cleaned, replace(balance, factor=0.85), start]
+    assert balance.statistic == "mmse"
+    assert start == InitPotential(fraction=0.5)
+    assert calibrate == CalibrateLayers()
+    assert delay == DelayReadout(start="fitted")
+
+
+def test_recipe_async_is_the_default_calibrated_where_spikes_come_at_any_time() -> None:
+    *before, calibrate, delay = load_recipe("async").passes
+
+    assert before == [*load_recipe("default").passes[:-2]]
+    assert calibrate == CalibrateLayers(ticks_per_step=16)
+    assert delay == DelayReadout(start="fraction", fraction=0.25)
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_graphs import chain, relu_net, spiking_net, tensor, with_nodes
 
-from thresher.converters import Context, Pass, convert
+from thresher import convert
+from thresher.converters import Context, Pass
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift
 from thresher.errors import PassError
 from thresher.ir import Node, Spiking

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thresher.converters import account, convert
+from thresher import convert
+from thresher.converters import account
 from thresher.ir import evaluate
 from thresher.ir.spec import load, save
 

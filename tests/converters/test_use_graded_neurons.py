@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_graphs import batch_norm, chain, spiking_net, tensor
 
-from thresher.converters import PASSES, Context, account, convert
+from thresher import convert
+from thresher.converters import PASSES, Context, account
 from thresher.errors import PassError
 from thresher.ir import Graph, Op, Spiking, evaluate
 from thresher.ir.ops import AvgPool2d, Conv2d, Flatten, LeakyRelu, Linear, MaxPool2d, Relu

@@ -7,7 +7,8 @@ import pytest
 from quantised import quantised_ann
 from small_graphs import batch_norm, chain, spiking_net, tensor
 
-from thresher.converters import Context, account, convert
+from thresher import convert
+from thresher.converters import Context, account
 from thresher.converters.passes import UseSignedNeurons
 from thresher.errors import PassError
 from thresher.ir import Graph, Op, Spiking, Tensor, evaluate

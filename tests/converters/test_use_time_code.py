@@ -9,7 +9,8 @@ from quantised import quantised_ann
 from small_graphs import chain, relu_net, spiking_net, tensor
 from time_codes import STANDS_FOR
 
-from thresher.converters import Context, account, convert, load_recipe
+from thresher import convert
+from thresher.converters import Context, account, load_recipe
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift, UseTimeCode
 from thresher.errors import PassError
 from thresher.ir import Graph, Spiking, Tensor, evaluate

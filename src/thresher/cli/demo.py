@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from thresher import converters, datasets, digits, ir, sim
+from thresher import conversion, datasets, digits, ir, sim
 from thresher.cli.comparison import Measures, measures_of, simulate_beside_ann
 from thresher.cli.convert import print_account
 from thresher.cli.output import count, percent, print_table
@@ -36,7 +36,7 @@ def demo(
         print(f"the kernels are not compiled ({reason}): {UNCOMPILED} images only, slowly")
     test = datasets.load("digits", limit=None if compiled else UNCOMPILED)
     print(f"'{ann.name}' for {len(test)} images of handwritten digits becomes spiking:")
-    snn = converters.convert(ann, "default", calibration=training.x[:], steps=STEPS)
+    snn = conversion.convert(ann, "default", calibration=training.x[:], steps=STEPS)
     print_account(snn)
     print()
     runs = {
@@ -96,7 +96,7 @@ def _print_next(spec: Path) -> None:
     path = shlex.quote(str(spec))
     for command in (
         f"inspect {path}",
-        f"simulate {path} --data digits --limit 100 --steps 4",
+        f"diagnose {path} --data digits --limit 100",
         f"simulate {path} --data digits --limit 100 --schedule layered",
     ):
         print(f"  thresher {command}")
