@@ -176,15 +176,14 @@ def measure(
         )
         converted = time.perf_counter()
         suggested = suggest_options(snn)
-        is_async = key.schedule == "async"
-        schedule = "async" if is_async else suggested.schedule
+        schedule = "async" if key.schedule == "async" else suggested.schedule
         result = thresher.simulate(
             snn,
             x,
             y,
             steps=key.steps,
             schedule=schedule,
-            ticks_per_step=TICKS_PER_STEP if is_async else None,
+            ticks_per_step=TICKS_PER_STEP if schedule == "async" else None,
             settle=suggested.settle,
             precision=suggested.precision,
             threads=threads,

@@ -1,5 +1,6 @@
-"""Suggestion: how a converted graph is meant to be simulated, as its neurons and weights tell."""
+"""Suggestion: how a converted graph is meant to be simulated, as far as the graph tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from thresher.ir.graph import Graph
@@ -12,26 +13,47 @@ class Suggestion:
     """Options of `simulate` that a recipe counts on, and leaves to whoever runs its network."""
 
     schedule: str = "lockstep"
+    ticks_per_step: int | None = None
     settle: bool = False
     precision: str = "float32"
 
     def arguments(self) -> list[str]:
         """List what differs from the defaults, as the command line's options."""
         settle = ["--settle"] if self.settle else []
-        schedule = [] if self.schedule == "lockstep" else ["--schedule", self.schedule]
-        precision = [] if self.precision == "float32" else ["--precision", self.precision]
-        return [*settle, *schedule, *precision]
+        schedule = [] if self.schedule == "lockstep" else [f"--schedule {self.schedule}"]
+        ticks = [] if self.ticks_per_step is None else [f"--ticks-per-step {self.ticks_per_step}"]
+        precision = [] if self.precision == "float32" else [f"--precision {self.precision}"]
+        return [*settle, *schedule, *ticks, *precision]
 
 
 def suggest_options(graph: Graph) -> Suggestion:
     """Tell how a graph is meant to be simulated.
 
     Neurons that take spikes back want a run that settles, time-coded ones the layered schedule,
-    and weights that were rounded to whole numbers precision "int".
+    weights that were rounded to whole numbers precision "int", and what was calibrated with
+    individual spikes the asynchronous schedule with as many ticks a step.
     """
+    ticks = _calibrated_ticks(graph)
     neurons = {node.spiking.neuron for node in graph if node.spiking is not None}
     return Suggestion(
-        schedule="layered" if neurons & set(TIME_CODED) else "lockstep",
+        schedule=_schedule(neurons, ticks),
+        ticks_per_step=ticks,
         settle=SIGNED in neurons,
         precision="float32" if graph.readout.scale is None else "int",
     )
+
+
+def _schedule(neurons: set[str], ticks: int | None) -> str:
+    if neurons & set(TIME_CODED):
+        return "layered"
+    return "lockstep" if ticks is None else "async"
+
+
+def _calibrated_ticks(graph: Graph) -> int | None:
+    """Return the `ticks_per_step` of the pass that was given one, as the provenance tells."""
+    for entry in graph.meta.get("passes", ()):
+        if isinstance(entry, Mapping):
+            for parameters in entry.values():
+                if isinstance(parameters, Mapping) and parameters.get("ticks_per_step"):
+                    return int(parameters["ticks_per_step"])
+    return None

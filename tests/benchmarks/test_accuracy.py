@@ -239,7 +239,7 @@ def test_a_goal_of_a_class_is_judged_by_its_best_recipe_on_the_most_images() -> 
 
 
 def test_the_ablation_has_the_default_of_the_same_images_last() -> None:
-    assert set(ABLATION) == {*ablations(), "default"}
+    assert set(ABLATION) == {*ablations(), "plain", "default"}
     cells = [
         cell("maximum", right=20),
         cell("default", right=170),

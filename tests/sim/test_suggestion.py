@@ -1,4 +1,4 @@
-"""How a converted graph is meant to be simulated is told by its neurons and weights."""
+"""How a converted graph is meant to be simulated is told by the graph."""
 
 import pytest
 
@@ -11,8 +11,13 @@ from thresher.sim import Suggestion, suggest_options
     [
         ("deng2021", Suggestion(), []),
         ("exact", Suggestion(settle=True), ["--settle"]),
-        ("stoeckl2021-fs", Suggestion(schedule="layered"), ["--schedule", "layered"]),
-        ("int8", Suggestion(precision="int"), ["--precision", "int"]),
+        ("stoeckl2021-fs", Suggestion(schedule="layered"), ["--schedule layered"]),
+        (
+            "async",
+            Suggestion(schedule="async", ticks_per_step=16),
+            ["--schedule async", "--ticks-per-step 16"],
+        ),
+        ("int8", Suggestion(precision="int"), ["--precision int"]),
     ],
 )
 def test_options_follow_from_what_the_recipe_made(
