@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,7 @@ def simulate(
     if network.is_whole:
         extent = Extent(n_steps, (n_steps + limit) * ticks, rest)
         network = fit_membranes(network, extent, graph.inputs[0].threshold or 1.0)
-    labels = check_labels(graph, network, x, y)
+    labels = check_labels(graph, x, y)
     if record is None:
         record = "none" if trace is None else "spikes"
     selection = select(
@@ -291,7 +292,7 @@ def _choose_engine(network: Network, engine: str, options: Options) -> str:
 
 
 def check_labels(
-    graph: Graph, network: Network, x: Images, y: NDArray[np.integer] | None
+    graph: Graph, x: Images, y: NDArray[np.integer] | None
 ) -> NDArray[np.int64] | None:
     """Return the labels as whole numbers; raise DataError where they do not fit the images."""
     if not len(x):
@@ -304,7 +305,7 @@ def check_labels(
             f"the labels are {labels.dtype} of shape {list(labels.shape)}; expected one whole "
             f"number for each of the {len(x)} images"
         )
-    classes = network.populations[-1].size
+    classes = prod(graph.shapes[graph.outputs[0]])
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         raise DataError(

@@ -76,7 +76,7 @@ def diagnose(
     graph = _with_readout(snn, readout, t_start)
     network = compile_graph(graph, delay=delay_ticks, dtype=dtype)
     layers = layers_of(graph, network, n_steps, dtype)
-    labels = check_labels(graph, network, x, y)
+    labels = check_labels(graph, x, y)
     options = {
         "steps": n_steps,
         "schedule": schedule,
