@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "conversion": BASE | {"ir", "sim", "converters"},
     "report": BASE | {"ir", "sim"},
     "diagnosis": BASE | {"ir", "sim", "converters"},
+    "search": BASE | {"ir", "sim", "converters", "conversion"},
     "training": BASE | {"ir", "converters"},
     "sweep": BASE | {"ir", "sim", "converters", "datasets", "diagnosis"},
 }

@@ -16,6 +16,7 @@ from thresher.errors import (
     TrainingError,
 )
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
+from thresher.search import Selection, convert_within, selection
 from thresher.sim import Result, Trace, load_trace, simulate
 from thresher.training import Training, TrainingSettings, train
 
@@ -32,6 +33,7 @@ __all__ = [
     "PassError",
     "Recipe",
     "Result",
+    "Selection",
     "SimulationError",
     "SpecError",
     "Spiking",
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "account",
     "convert",
+    "convert_within",
     "diagnose",
     "evaluate",
     "load",
@@ -51,6 +54,7 @@ __all__ = [
     "load_trace",
     "save",
     "schema",
+    "selection",
     "simulate",
     "train",
 ]

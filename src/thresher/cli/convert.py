@@ -9,12 +9,35 @@ import typer
 
 from thresher import conversion, converters, datasets, ir
 from thresher.cli import options
+from thresher.cli.ann import check_samples
 from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
+from thresher.cli.search import convert_by_search
+from thresher.search.budget import EXPECTED
 from thresher.sim import suggest_options
 
+AUTO = "auto"
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME|FILE", help="A recipe's name, or its file.")
+    str,
+    typer.Option(
+        "--recipe",
+        metavar="NAME|FILE|auto",
+        help="A recipe's name, or its file; auto tries those that apply.",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="steps=T|spikes=N|loss=X",
+        help="With --recipe auto: at most T steps, N spikes an image, or X points below the ANN.",
+    ),
+]
+MultiBit = Annotated[
+    bool,
+    typer.Option(
+        "--multi-bit", help="With --recipe auto: try spikes that carry more than one bit too."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -47,8 +70,11 @@ def convert(
     limit: options.Limit = None,
     offset: options.Offset = 0,
     steps: Steps = None,
+    budget: Budget = None,
+    multi_bit: MultiBit = False,
 ) -> None:
     """Convert an ANN to an SNN, print what became of every node, and write the SNN's spec."""
+    check_search(recipe, budget, multi_bit, data, settings, steps)
     changes = parse_settings(settings or ())
     check_output(output, "--output", [".yaml", ".yml"], keep=[spec])
     check_tensors(output)
@@ -56,14 +82,19 @@ def convert(
     samples = None
     if data is not None:
         samples = datasets.load(data, part="train", offset=offset, limit=limit)
-    snn = conversion.convert(
-        graph,
-        recipe,
-        calibration=None if samples is None else samples.x[:],
-        labels=None if samples is None else samples.y,
-        steps=steps,
-        settings=changes,
-    )
+    if budget is not None and samples is not None:
+        check_samples(graph, samples)
+        snn = convert_by_search(graph, budget, samples, multi_bit=multi_bit)
+        steps = snn.meta["steps"]
+    else:
+        snn = conversion.convert(
+            graph,
+            recipe,
+            calibration=None if samples is None else samples.x[:],
+            labels=None if samples is None else samples.y,
+            steps=steps,
+            settings=changes,
+        )
     ir.save(snn, output)
     print_account(snn)
     beside = f" and {output.with_suffix('.safetensors').name}" if snn.tensors else ""
@@ -77,6 +108,39 @@ def _next(output: Path, data: str | None, snn: ir.Graph, steps: int | None) -> s
     parts = ["thresher simulate", shlex.quote(str(output)), "--data", given]
     parts += [] if steps is None else ["--steps", str(steps)]
     return " ".join([*parts, *suggest_options(snn).arguments()])
+
+
+def check_search(
+    recipe: str,
+    budget: str | None,
+    multi_bit: bool,
+    data: str | None,
+    settings: Sequence[str] | None,
+    steps: int | None,
+) -> None:
+    """Raise a usage error where options of a search and of a named recipe meet, or one lacks."""
+    if recipe != AUTO:
+        if budget is not None or multi_bit:
+            raise typer.BadParameter(
+                f"goes with --recipe {AUTO}; the recipe is '{recipe}'",
+                param_hint="'--multi-bit'" if budget is None else "'--budget'",
+            )
+        return
+    if budget is None:
+        raise typer.BadParameter(f"is missing; {EXPECTED}", param_hint="'--budget'")
+    if data is None:
+        raise typer.BadParameter(
+            "is missing; recipes are calibrated and judged on it", param_hint="'--data'"
+        )
+    if settings:
+        raise typer.BadParameter(
+            f"changes one recipe, and --recipe {AUTO} tries many; name the recipe",
+            param_hint="'--set'",
+        )
+    if steps is not None:
+        raise typer.BadParameter(
+            f"stands for one number of steps; give --budget steps={steps}", param_hint="'--steps'"
+        )
 
 
 def check_tensors(output: Path) -> None:

@@ -4,15 +4,20 @@ from thresher import ir
 from thresher.cli import options
 from thresher.cli.ann import dense_macs
 from thresher.cli.output import print_table
+from thresher.cli.search import print_selection
 from thresher.cli.validate import kind
 from thresher.converters.account import describe
 from thresher.ir import Graph, Node
+from thresher.search import selection
 
 COLUMNS = ("node", "op", "from", "shape", "parameters", "MACs", "threshold")
 
 
 def inspect(spec: options.Spec) -> None:
-    """Print every node with its shape, parameters, multiply-accumulates and threshold."""
+    """Print every node with its shape, parameters, multiply-accumulates and threshold.
+
+    Of a network whose recipe was chosen within a budget, print what was tried too.
+    """
     graph = ir.load(spec)
     print(f"{graph.name}: {kind(graph)}")
     rows: list[tuple[str, ...]] = [
@@ -22,6 +27,9 @@ def inspect(spec: options.Spec) -> None:
     total = sum(values.size for values in graph.tensors.values())
     rows.append(("total", "", "", "", f"{total:,}", f"{dense_macs(graph):,}", ""))
     print_table(COLUMNS, rows, numbers=("parameters", "MACs"))
+    found = selection(graph)
+    if found is not None:
+        print_selection(found)
 
 
 def _row(graph: Graph, node: Node) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ UPDATES_A_SECOND = 4
 
 
 class Reached(Protocol):
-    """How far something is: images done, and in all."""
+    """How far something is: images (or what else there are) done, and in all."""
 
     @property
     def done(self) -> int: ...
@@ -48,20 +48,22 @@ def progress(what: str, images: int) -> AbstractContextManager[Report[Progress]]
 
 
 @contextmanager
-def progress_of(what: str, images: int, describe: Describe[R]) -> Iterator[Report[R]]:
+def progress_of(
+    what: str, total: int, describe: Describe[R], unit: str = "images"
+) -> Iterator[Report[R]]:
     """Do as `progress` does, with a line that `describe` writes, from the seconds taken too."""
     done = 0
 
     def report(reached: R) -> None:
-        nonlocal done, images
-        done, images = reached.done, reached.total
+        nonlocal done, total
+        done, total = reached.done, reached.total
         show(reached)
 
     try:
-        with _shown(what, images, describe) as show:
+        with _shown(what, total, describe) as show:
             yield report
     except KeyboardInterrupt as error:
-        raise StoppedError(f"after {done:,} of {images:,} images ({what})") from error
+        raise StoppedError(f"after {done:,} of {total:,} {unit} ({what})") from error
 
 
 def describe(reached: Progress, seconds: float) -> str:
