@@ -64,10 +64,18 @@ def fingerprint(images: Array) -> str:
     return digest.hexdigest()
 
 
+def input_range(graph: Graph, images: Array) -> tuple[float, float]:
+    """Return the least and the largest value of the preprocessed images."""
+    starts = range(0, len(images), BATCH)
+    blocks = (preprocess(graph, images[i : i + BATCH]) for i in starts)
+    ends = [(float(block.min()), float(block.max())) for block in blocks]
+    return min(least for least, _ in ends), max(largest for _, largest in ends)
+
+
 def input_maximum(graph: Graph, images: Array) -> float:
     """Return the largest absolute value of the preprocessed images."""
-    starts = range(0, len(images), BATCH)
-    return max(float(np.abs(preprocess(graph, images[i : i + BATCH])).max()) for i in starts)
+    least, largest = input_range(graph, images)
+    return max(-least, largest)
 
 
 def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
@@ -168,3 +176,28 @@ def least_square_error(histogram: Histogram, steps: int) -> Floats:
     error = (unit * np.clip(np.floor(x / unit + 0.5), 0, steps) - x) ** 2
     best: NDArray[np.intp] = np.argmin(histogram.counts @ error.T, axis=1)
     return histogram.top * candidates[best]
+
+
+def iterated(histogram: Histogram, iterations: int) -> Floats:
+    """Return, for each row, where threshold += 2 mean((z - threshold)^+) leads from 0.
+
+    The mean is over all values of the row, as counted; a step beyond the row's maximum, where the
+    iteration rests, ends there (Bu et al. 2025).
+    """
+    middle = (np.arange(BINS) + 0.5) / BINS
+    counts = histogram.counts.astype(np.float64)
+    beyond = (_from_above(counts), _from_above(counts * middle))
+    n_above, sum_above = (np.pad(found, ((0, 0), (0, 1))) / histogram.values for found in beyond)
+    rows = np.arange(histogram.rows)
+    found = np.zeros(histogram.rows)  # in units of the maximum
+    for _ in range(iterations):
+        # Of the bins that lie above, the first is one whose middle does.
+        first = np.ceil(found * BINS - 0.5).astype(np.int64)
+        found += 2 * (sum_above[rows, first] - found * n_above[rows, first])
+        found = np.minimum(found, 1.0)
+    return histogram.top * found
+
+
+def _from_above(counts: Floats) -> Floats:
+    """Return the sum of each bin and those above it."""
+    return np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from thresher.converters.calibrate import input_maximum
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context
 from thresher.errors import PassError
@@ -27,6 +28,13 @@ def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
     if not changed:
         raise PassError("no node has a threshold yet; put 'balance-thresholds' before it")
     return graph.replace_all(changed)
+
+
+def with_input_threshold(graph: Graph, context: Context) -> Graph:
+    """Let one spike of a spiking encoder stand for the images' largest magnitude."""
+    highest = input_maximum(graph, context.images)
+    inputs = tuple(replace(item, threshold=highest or item.threshold) for item in graph.inputs)
+    return replace(graph, inputs=inputs)
 
 
 def expect_plain(node: Node, spiking: Spiking) -> None:

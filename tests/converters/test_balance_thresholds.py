@@ -213,3 +213,82 @@ def test_a_factor_multiplies_what_was_measured_and_leaves_a_ceiling_of_its_own(
     whole, scaled = thresholds(1.0), thresholds(0.75)
     assert scaled[0] == pytest.approx(0.75 * whole[0])
     assert scaled[1] == whole[1] == 3.0
+
+
+def test_a_largest_weight_above_the_maximum_is_the_threshold() -> None:
+    graph = chain(
+        (2,),
+        ("fc1", Linear(weight=tensor("fc1.weight", [[3.0, -3.0], [0.5, 0.25]]))),
+        ("relu1", Relu()),
+        ("fc2", Linear(weight=tensor("fc2.weight", [[0.5, -9.0]]))),
+        ("relu2", Relu()),
+    )
+    x = np.array([[1.0, 1.0], [2.0, 2.0]], np.float32)
+
+    balanced = balance(graph, x, statistic="max_or_weight")
+
+    # The maxima are 2 * 0.75 = 1.5 and 0, as relu1 gives (0, 1.5) at the most.
+    assert [threshold(balanced, name) for name in ("relu1", "relu2")] == [3.0, 0.5]
+
+
+def test_a_maximum_above_the_largest_weight_stays() -> None:
+    assert threshold(balance(relu_net(3), X, statistic="max_or_weight"), "relu1") == 4.0
+
+
+def test_the_weights_before_an_add_are_those_of_both_ways() -> None:
+    graph = with_nodes(
+        relu_net(1),
+        [
+            Node("other", Linear(weight=tensor("other.weight", [[9.0]])), ("image",)),
+            Node("sum", Add(), ("fc2", "other")),
+            Node("relu2", Relu(), ("sum",)),
+        ],
+        "relu2",
+    )
+    x = np.array([[-1.0], [0.5]], np.float32)
+
+    assert threshold(balance(graph, x, statistic="max_or_weight"), "relu2") == 9.0
+
+
+def test_an_output_that_fires_has_a_largest_weight_too() -> None:
+    graph = chain((1,), ("fc", Linear(weight=tensor("fc.weight", [[2.0]]))), readout="spikes")
+    x = np.array([[0.25], [0.5]], np.float32)
+
+    assert threshold(balance(graph, x, statistic="max_or_weight"), "fc") == 2.0
+
+
+def test_biases_are_said_to_be_none_of_the_paper_s() -> None:
+    fc = Linear(weight=tensor("fc.weight", [[1.0]]), bias=tensor("fc.bias", [1.0]))
+    graph = chain((1,), ("fc", fc), ("relu", Relu()))
+    context = Context(calibration=np.ones((2, 1), np.float32))
+
+    BalanceThresholds(statistic="max_or_weight").apply(graph, context)
+
+    assert "; biases, which the paper's networks lack, come" in context.notes[0].why
+
+
+@pytest.mark.parametrize(("iterations", "expected"), [(1, 2.0), (2, 3.0), (3, 3.5), (6, 3.9375)])
+def test_each_iteration_adds_twice_the_mean_of_what_lies_above(
+    iterations: int, expected: float
+) -> None:
+    # One value of four is 4: theta += 2 (4 - theta) / 4, which is 4 (1 - 2^-k) after k.
+    x = np.array([[4.0], [0.0], [0.0], [-1.0]], np.float32)
+
+    found = threshold(balance(relu_net(1), x, statistic="iterated", iterations=iterations), "relu1")
+
+    np.testing.assert_allclose(found, expected, atol=4 / 2048)
+
+
+def test_the_iteration_ends_at_the_maximum() -> None:
+    x = np.random.default_rng(3).uniform(-1, 1, (200, 2)).astype(np.float32)
+
+    found = balance(relu_net(2), x, statistic="iterated", iterations=10**5, granularity="channel")
+
+    np.testing.assert_allclose(threshold(found, "relu1"), x.max(axis=0), rtol=2e-3)
+
+
+def test_an_iteration_that_would_pass_the_maximum_ends_there() -> None:
+    # 2 mean(3 - 0) is 6, from where nothing would lead back.
+    x = np.full((4, 1), 3.0, np.float32)
+
+    assert threshold(balance(relu_net(1), x, statistic="iterated", iterations=1), "relu1") == 3.0

@@ -14,18 +14,24 @@ from thresher.converters import Context, Pass, recipe_names, run
 from thresher.converters.calibrate import fingerprint
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift, StripDropout
 from thresher.errors import DataError, PassError
-from thresher.ir import Graph, Preprocess, Readout, Spiking, evaluate, load, save
-from thresher.ir.ops import Dropout, Flatten, LeakyRelu, Relu, Softmax
+from thresher.ir import Graph, Op, Preprocess, Readout, Spiking, evaluate, load, save
+from thresher.ir.ops import ClippedRelu, Dropout, Flatten, LeakyRelu, Qcfs, Relu, Softmax
 
+TRAINED = {
+    "bu2022-qcfs": Qcfs(levels=16, max=4.0),
+    "ding2021-rnl": ClippedRelu(max=4.0),
+    "ho2021-tcl": ClippedRelu(max=4.0),
+}
+"""What recipes for networks trained in their own way ask for."""
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 
 
-def net() -> Graph:
+def net(activation: Op | None = None) -> Graph:
     return chain(
         (3,),
         ("fc1", identity_linear("fc1", 3)),
         ("bn1", batch_norm("bn1", 3)),
-        ("relu1", Relu()),
+        ("relu1", activation or Relu()),
         ("drop", Dropout()),
         ("fc2", identity_linear("fc2", 3)),
         ("prob", Softmax()),
@@ -68,7 +74,7 @@ class Vanishing(Pass):
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_keeps_the_decisions_of_the_ann(recipe: str) -> None:
-    graph = net()
+    graph = net(TRAINED.get(recipe))
 
     snn = convert(graph, recipe, calibration=X, steps=16)
 
@@ -139,6 +145,7 @@ def test_the_provenance_says_how_the_network_came_about() -> None:
                     "over": "nonzero",
                     "own_ceiling": "use",
                     "factor": 1.0,
+                    "iterations": 4000,
                 }
             },
             {"shift": {"mode": "current"}},

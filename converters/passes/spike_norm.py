@@ -1,0 +1,71 @@
+"""spike-norm: thresholds from the spikes of the layers before, one layer after another."""
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar
+
+from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.converters.populations import with_input_threshold
+from thresher.converters.synapses import about_biases, settled
+from thresher.ir import Graph, Node, Spiking
+from thresher.ir.fields import ChoiceRule, ruled
+from thresher.ir.ops import Identity
+
+BLOCK = 2**22
+"""Values of a layer that are held at once, over images and steps: 16 MB."""
+
+
+@register_pass
+@dataclass(frozen=True)
+class SpikeNorm(Pass):
+    """Set each layer's threshold to the most that a step brought it when the layers before ran.
+
+    Spike-Norm (Sengupta et al. 2019): in rank order, the layers that have their thresholds run T
+    steps on the calibration images, and threshold_l is the maximum over steps, neurons and images
+    of the summed input, sum_i w_ij theta_i s_i(t). What meets in an add is summed on one membrane.
+
+    Parameters
+    ----------
+    reset : str
+        What a spike does to the potential: sets it to 0 (hard; Sengupta et al.), or takes the
+        threshold off (soft; RMP, Han et al. 2020).
+
+    Notes
+    -----
+    The image is a constant current. Biases, which the paper's networks lack, come at every step and
+    are part of the sum. An activation's own ceiling is the threshold where it is less; a layer that
+    no step brought anything positive takes 1. A spike that makes up for others brings more than the
+    mean input, so thresholds are larger than activations and rates are low: take many steps, or
+    'scale-thresholds'. The layers before run anew for every layer.
+    """
+
+    name: ClassVar[str] = "spike-norm"
+    needs: ClassVar[frozenset[str]] = frozenset({"calibration", "steps", "simulator"})
+    reset: str = ruled(ChoiceRule(("hard", "soft")), "hard")
+
+    def apply(self, graph: Graph, context: Context) -> Graph:
+        for node in context.walk(graph):
+            fires = node.name in graph.outputs and graph.readout.kind == "spikes"
+            if not (node.op.can_spike or fires):
+                continue
+            most = _largest_inflow(graph, node, context)
+            why = f"the most in one of {context.time_steps} steps on {len(context.images)} images"
+            why += about_biases(graph, node.name)
+            threshold, why = settled(node, most, why)
+            context.note(node.name, "threshold", why)
+            spiking = Spiking(threshold=threshold, reset=self.reset)
+            graph = graph.replace(node.name, spiking=spiking)
+        return with_input_threshold(graph, context)
+
+
+def _largest_inflow(graph: Graph, node: Node, context: Context) -> float:
+    """Return the most that a step brings any neuron of a node over all images."""
+    if node.op.can_spike:
+        summed = replace(node, op=Identity(), spiking=None)
+        graph = graph.replace_all({node.name: summed})
+    steps, images = context.time_steps, context.images
+    at_once = max(1, BLOCK // (steps * prod(graph.shapes[node.name])))
+    blocks = (images[start : start + at_once] for start in range(0, len(images), at_once))
+    return max(
+        float(context.spikes.values(graph, block, steps, node.name).max()) for block in blocks
+    )
