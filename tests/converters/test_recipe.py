@@ -11,6 +11,7 @@ from thresher.converters.passes import (
     CalibrateLayers,
     DelayReadout,
     FoldBatchNorm,
+    HardReset,
     InitPotential,
     ReplaceUnsupported,
     Shift,
@@ -62,6 +63,17 @@ def test_recipe_async_is_the_default_calibrated_where_spikes_come_at_any_time() 
     assert before == [*load_recipe("default").passes[:-2]]
     assert calibrate == CalibrateLayers(ticks_per_step=16)
     assert delay == DelayReadout(start="fraction", fraction=0.25)
+
+
+def test_recipes_of_trained_clips_differ_in_how_the_network_was_trained_alone() -> None:
+    assert load_recipe("ho2021-tcl").passes == load_recipe("ding2021-rnl").passes
+
+
+def test_both_recipes_of_diehl2015_reset_to_zero_and_decide_by_spikes() -> None:
+    for name in ("diehl2015", "diehl2015-model"):
+        recipe = load_recipe(name)
+        assert recipe.passes[-1] == HardReset(v_reset=0.0)
+        assert recipe.readout == Readout("spikes")
 
 
 @pytest.mark.parametrize("name", recipe_names())
