@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
-from thresher.ir.spiking import TAKE_BACK, Value
+from thresher.ir.spiking import COUNTED, Value
 from thresher.ir.time_codes import TIME_CODED
 
 
@@ -121,7 +121,7 @@ def _is_pool(graph: Graph, node: Node) -> bool:
 
 
 def _may_be_followed(node: Node) -> bool:
-    return node.spiking is not None and node.spiking.neuron in (*TAKE_BACK, *TIME_CODED)
+    return node.spiking is not None and node.spiking.neuron in (*COUNTED, *TIME_CODED)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from thresher.converters.simulator import Simulator
 from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
 from thresher.ir.fields import check_fields, is_integer, rules_of
+from thresher.ir.inflow import inflow_of
 from thresher.registry import Registry, suggest
 from thresher.version import package_version
 
@@ -133,6 +134,8 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
         Before the first pass where the graph is converted already, a pass is listed twice or
         lacks something that it needs, or steps is no whole number; later where a pass fails or
         leaves a node unaccounted for.
+    GraphError
+        For a max pool that does not follow populations as they are.
     DataError
         Where the calibration images do not fit the graph.
     """
@@ -145,6 +148,7 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
     for position, step in enumerate(passes):
         converted = _apply(step, converted, context, passes[:position])
     rows = tabulate(graph, converted, context.notes)
+    _check_max_pools(converted)
     meta = {
         **graph.meta,
         "passes": [_entry(step) for step in passes],
@@ -199,6 +203,12 @@ def _apply(step: Pass, graph: Graph, context: Context, done: Sequence[Pass]) -> 
             f"and outputs from {_interface(graph)} to {_interface(result)}; the pass has a defect"
         )
     return result
+
+
+def _check_max_pools(graph: Graph) -> None:
+    """Refuse, by name, a max pool that no population can stand for."""
+    if any(node.op.to_windows(*graph.in_shapes(node.name)) is not None for node in graph):
+        inflow_of(graph)
 
 
 def _interface(graph: Graph) -> str:

@@ -28,8 +28,8 @@ SIGNED, SIGNED_BURST = "signed_if", "signed_burst"
 """The neurons whose net counts settle on the quantised ANN's."""
 IMBALANCED = "imbalanced"
 """The neuron that stands for a leaky ReLU."""
-TAKE_BACK = frozenset({SIGNED, SIGNED_BURST, "snm", "multi_threshold"})
-"""The neurons that take spikes back; a max pool follows the net counts of no others."""
+COUNTED = frozenset({"if", "burst", SIGNED, SIGNED_BURST, "snm", "multi_threshold"})
+"""The neurons whose net counts are never negative; a max pool follows those of no others."""
 
 
 @dataclass(frozen=True)

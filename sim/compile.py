@@ -120,21 +120,21 @@ def expect_converted(graph: Graph) -> None:
 
 
 def _expect_counts(network: Network) -> None:
-    """Raise SimulationError where a max pool follows neurons that take no count back."""
+    """Raise SimulationError where a max pool follows neurons whose counts stand for nothing."""
     for projection in network.projections:
         source, target = (network.populations[r] for r in (projection.source, projection.target))
-        follows = model_of(source).takes_back or issubclass(model_of(source), TimeCoded)
+        follows = model_of(source).counted or issubclass(model_of(source), TimeCoded)
         if target.neuron == MaxPool.name and not follows:
             raise SimulationError(
                 f"node '{target.name}' is a max pool of '{source.name}', whose neurons are "
-                f"'{source.neuron}'; it follows net counts, which {_that_take_back()} have, and "
-                "neurons that say a value by time: convert with the recipe 'exact', or replace it "
-                "by an average pool (--set replace-unsupported.max_pool=average)"
+                f"'{source.neuron}'; it follows net counts, which {_that_count()} have, and "
+                "neurons that say a value by time: convert with another recipe, or replace it by "
+                "an average pool (--set replace-unsupported.max_pool=average)"
             )
 
 
-def _that_take_back() -> str:
-    names = [f"'{name}'" for name in NEURONS if NEURONS.get(name).takes_back]
+def _that_count() -> str:
+    names = [f"'{name}'" for name in NEURONS if NEURONS.get(name).counted]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

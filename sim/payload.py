@@ -40,8 +40,10 @@ def payload_of(network: Network, rank: int, steps: int) -> Payload:
         model = model_of(population)
         return Payload(model.levels_of(population, steps), model.payload_of(population, steps))
     followed = {p.source for p in network.projections if p.target == rank}
-    largest = max((payload_of(network, r, steps).largest for r in followed), default=1)
-    return Payload(2 * largest + 1, largest)
+    payloads = [payload_of(network, source, steps) for source in followed]
+    largest = max((payload.largest for payload in payloads), default=1)
+    takes_back = any(payload.levels > payload.largest + 1 for payload in payloads)
+    return Payload((2 if takes_back else 1) * largest + 1, largest)
 
 
 def richest(payloads: Mapping[str, Payload]) -> Payload:

@@ -19,13 +19,19 @@ class ReplaceUnsupported(Pass):
     ----------
     max_pool : str
         Whether to refuse a max pool, to replace it by an average pool (retrain then), or to keep
-        it, for 'use-signed-neurons' or 'use-time-code'.
+        it, as a population that follows the largest spike count of each window (LIPool, Li and Zeng
+        2022), or the largest value where neurons say one by time.
     leaky_relu : str
         Whether to refuse a leaky ReLU, to replace it by a ReLU, or to keep it, for
         'use-imbalanced-neurons'. One of slope 0 becomes the ReLU that it is.
     softmax : str
         Whether to refuse a softmax between layers or to remove it. One at the output is always
         removed: it does not move the argmax.
+
+    Notes
+    -----
+    A max pool right before a ReLU may stand right after it, as max(relu(x)) = relu(max(x)), and has
+    to where it is kept: no population takes the maximum of currents.
     """
 
     name: ClassVar[str] = "replace-unsupported"
@@ -60,8 +66,9 @@ class ReplaceUnsupported(Pass):
             return self._refusal(
                 named,
                 "max_pool",
-                "the maximum of firing rates is not what the maximum of spikes gives; retrain with "
-                "avg_pool2d, take the recipe 'exact'",
+                "the maximum of firing rates is not what the maximum of spikes gives; set "
+                f"{self.name}.max_pool to 'keep', which follows the largest spike count, retrain "
+                "with avg_pool2d, take the recipe 'exact'",
                 "average",
             )
         if isinstance(node.op, LeakyRelu):

@@ -24,6 +24,7 @@ class Burst(Graded):
     """
 
     name: ClassVar[str] = "burst"
+    counted: ClassVar[bool] = True
     parameters: ClassVar[dict[str, Parameter]] = {"cap": CAP}
 
     @classmethod

@@ -84,6 +84,7 @@ class IntegrateAndFire(Integrator):
 
     name: ClassVar[str] = "if"
     has_kernel: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
 
     @classmethod
     def ceiling_of(cls, population: Population, steps: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The neurons of a max pool between signed populations: they follow the largest count."""
+"""The neurons of a max pool between populations: they follow the largest count."""
 
 from typing import ClassVar
 
@@ -16,15 +16,17 @@ class MaxPool(Neuron):
     n_j += sign of each spike that arrives from source j, and with m the largest n_j:
     spike m - n, n = m, where n is the net count sent so far.
 
-    An arrival changes m by its payload at the most, and all arrivals of a tick that are netted by
-    the largest, since a source sends at most one spike a tick then. The potential is m. A synapse
-    (one update of one window because of one spike) is a synaptic operation. No refractory rule
-    holds: with one the pool would be late by as much as its sources are early.
+    The rule of LIPool (Li and Zeng 2022): what was sent is the largest of what the sources sent,
+    at every time; counts that only grow (`if`, `burst`) are followed upwards. An arrival changes m
+    by its payload at the most, and all arrivals of a tick that are netted by the largest, since a
+    source sends at most one spike a tick then. The potential is m. A synapse (one update of one
+    window because of one spike) is a synaptic operation. No refractory rule holds: with one the
+    pool would be late by as much as its sources are early.
     """
 
     name: ClassVar[str] = "max_pool"
     has_kernel: ClassVar[bool] = True
-    takes_back: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
     rests: ClassVar[bool] = False
 
     def __init__(self, population: Population, current: Reals, time: Time) -> None:

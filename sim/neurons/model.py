@@ -46,8 +46,8 @@ class Model:
     has no meaning then."""
     leaks: ClassVar[bool] = False
     """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
-    takes_back: ClassVar[bool] = False
-    """Whether negative spikes take counts back, so that a max pool may follow the net count."""
+    counted: ClassVar[bool] = False
+    """Whether the net count of its spikes is never negative, so that a max pool may follow it."""
     rests: ClassVar[bool] = True
     """Whether the refractory rule holds."""
 

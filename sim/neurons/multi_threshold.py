@@ -31,7 +31,7 @@ class MultiThreshold(Graded):
     parameters: ClassVar[dict[str, Parameter]] = {
         "thresholds": Parameter(4, "", "how many thresholds there are", WholeRule(1, maximum=7))
     }
-    takes_back: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
     window: ClassVar[Window | None] = None
 
     @classmethod

@@ -33,7 +33,7 @@ class SignedBurst(Graded):
     name: ClassVar[str] = SIGNED_BURST
     takes: ClassVar[frozenset[str]] = frozenset({"levels"})
     parameters: ClassVar[dict[str, Parameter]] = {"cap": CAP}
-    takes_back: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
 
     @classmethod
     def rule_of(cls, population: Population, steps: int) -> Rule:

@@ -25,7 +25,7 @@ class SignedIntegrateAndFire(Graded):
 
     name: ClassVar[str] = SIGNED
     takes: ClassVar[frozenset[str]] = frozenset({"levels"})
-    takes_back: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
 
     @classmethod
     def rule_of(cls, population: Population, steps: int) -> Rule:

@@ -19,7 +19,7 @@ class SignedNeuronWithMemory(Graded):
     """
 
     name: ClassVar[str] = "snm"
-    takes_back: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
 
     @classmethod
     def rule_of(cls, population: Population, steps: int) -> Rule:

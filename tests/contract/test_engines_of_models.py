@@ -21,8 +21,14 @@ from strategies import Builder, Shape, graphs, images, settings_of
 from thresher.ir import Graph, Spiking
 
 TICKS = (1, 2, 3, 4, 7, 16, 64)
-WHOLE = ("signed", "graded")
+WHOLE = ("signed", "graded", "pooled")
 every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky"])
+
+
+class PooledBuilder(SignedBuilder):
+    """Draws neurons whose counts only grow, and max pools over them."""
+
+    models: ClassVar[list[str]] = ["if", "burst"]
 
 
 class LeakyBuilder(Builder):
@@ -50,6 +56,7 @@ BUILDERS = {
     "mixed": MixedBuilder,
     "signed": SignedBuilder,
     "graded": GradedBuilder,
+    "pooled": PooledBuilder,
     "leaky": LeakyBuilder,
 }
 

@@ -43,7 +43,7 @@ def test_predicted_crossings_give_the_run_of_comparing_at_every_tick(
     model = NEURONS.get(name)
     if model.stepped:
         pytest.skip(f"neuron '{name}' predicts nothing: it is compared at every tick")
-    graded = SignedBuilder if model.takes_back else GradedBuilder
+    graded = SignedBuilder if model.counted else GradedBuilder
     base = graded if issubclass(model, Graded) else Drawn
     builder = type("Drawing", (base,), {"neuron": name, "models": [name]})
     resets = ("soft",) if model.own_reset else ("soft", "hard")

@@ -290,9 +290,10 @@ def test_a_leaky_relu_of_a_neuron_without_negative_spikes_is_refused() -> None:
         compile_graph(graph)
 
 
-def test_a_max_pool_is_named() -> None:
-    graph = chain((1, 4, 4), ("if", *fires()), ("max", MaxPool2d(2)), ("flat", Flatten()))
-    message = "node 'max' is a max pool of 'if', whose neurons are 'if'"
+def test_a_max_pool_of_neurons_without_a_count_is_named() -> None:
+    leaky = fires(neuron="lif", tau=2.0)
+    graph = chain((1, 4, 4), ("lif", *leaky), ("max", MaxPool2d(2)), ("flat", Flatten()))
+    message = "node 'max' is a max pool of 'lif', whose neurons are 'lif'"
     with pytest.raises(SimulationError, match=message):
         compile_graph(graph)
 

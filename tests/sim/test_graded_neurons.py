@@ -26,7 +26,7 @@ from strategies import graphs, settings_of
 from thresher import SimulationError, load_trace, simulate
 from thresher.ir import Graph, Spiking
 from thresher.ir.ops import LeakyRelu
-from thresher.ir.spiking import IMBALANCED, TAKE_BACK
+from thresher.ir.spiking import COUNTED, IMBALANCED
 from thresher.sim import NEURONS
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph
@@ -348,5 +348,5 @@ def test_a_membrane_has_room_for_what_spikes_carry() -> None:
     assert readout_room(50) == (room - 2 * 10 * 50 * 100) // 20
 
 
-def test_the_models_that_take_spikes_back_are_those_that_a_pass_may_put_before_a_max_pool() -> None:
-    assert {name for name in NEURONS if NEURONS.get(name).takes_back} == TAKE_BACK
+def test_the_models_that_count_are_those_that_a_pass_may_put_before_a_max_pool() -> None:
+    assert {name for name in NEURONS if NEURONS.get(name).counted} == COUNTED

@@ -248,14 +248,6 @@ def test_a_pool_that_does_not_read_activations_as_they_are_is_refused() -> None:
             simulated(graph, x=np.zeros((1, 1, 2, 2)), steps=1)
 
 
-def test_a_pool_of_neurons_that_take_nothing_back_is_refused() -> None:
-    graph = square(np.zeros((2, 2)))
-    graph = graph.replace("four", spiking=Spiking(threshold=1.0))
-    message = "node 'pool' is a max pool of 'four', whose neurons are 'if'; .* the recipe 'exact'"
-    with pytest.raises(SimulationError, match=message):
-        simulated(graph, x=np.zeros((1, 1, 2, 2)), steps=1)
-
-
 def test_a_pool_has_no_annotation_of_its_own() -> None:
     graph = square(np.zeros((2, 2))).replace("pool", spiking=signed()[1])
     with pytest.raises(GraphError, match="has no threshold of its own; take its 'spiking' out"):
