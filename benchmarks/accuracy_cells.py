@@ -5,12 +5,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from importlib.resources import files
 from math import sqrt
 from pathlib import Path
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 import thresher
@@ -25,7 +27,7 @@ ABLATIONS = ROOT / "benchmarks" / "recipes"
 
 @dataclass(frozen=True)
 class Key:
-    """What a cell's figures depend on; `recipe_sha256` is of its passes with every parameter."""
+    """What a cell's figures depend on; `recipe_sha256` is of its passes as they are written."""
 
     network: str
     recipe: str
@@ -143,16 +145,21 @@ def key_of(subject: Subject, recipe: str, schedule: str, steps: int, images: int
 
 
 def recipe_sha256(name: str) -> str:
-    """Hash what a recipe does: passes, parameters that it leaves at their default too, readout."""
-    recipe = thresher.load_recipe(source_of(name))
-    steps = [[step.name, step.parameters()] for step in recipe.passes]
-    readout = None if recipe.readout is None else astuple(recipe.readout)
-    return hashlib.sha256(json.dumps([steps, readout], sort_keys=True).encode()).hexdigest()
+    """Hash a recipe's passes and readout as they are written, whatever stands around them.
+
+    What a recipe leaves to a pass's default changes with the version.
+    """
+    folder = (
+        ABLATIONS if name in ablations() else Path(str(files("thresher.converters"))) / "recipes"
+    )
+    written = yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))
+    does = [written["passes"], written.get("readout")]
+    return hashlib.sha256(json.dumps(does, sort_keys=True).encode()).hexdigest()
 
 
 def source_of(recipe: str) -> str | Path:
     """Return what `convert` takes for a recipe: its name, or an ablation's file."""
-    return recipe if recipe in recipe_names() else ABLATIONS / f"{recipe}.yaml"
+    return ABLATIONS / f"{recipe}.yaml" if recipe in ablations() else recipe
 
 
 def measure(

@@ -145,11 +145,12 @@ def _group(rows: Sequence[Row]) -> str:
     """Write accuracies, then what they cost."""
     steps = sorted({t for row in rows for t in row.cells})
     over_time = [f"T = {t}" for t in steps]
-    plain = {row.first.run for row in rows} == {"lockstep"}
-    how = [] if plain else ["run", "bits a spike"]
+    one_run = len({row.first.run for row in rows}) == 1
+    one_bit = all(cell.bits == 1 for row in rows for cell in row.cells.values())
+    how = [*([] if one_run else ["run"]), *([] if one_bit else ["bits a spike"])]
 
     def fixed(row: Row) -> list[str]:
-        said = [] if plain else [_run(row), _bits(row)]
+        said = [*([] if one_run else [_run(row)]), *([] if one_bit else [_bits(row)])]
         return [TITLES[row.network], f"`{row.recipe}`", *said, f"{row.images:,}"]
 
     accuracy = markdown(
