@@ -1,6 +1,7 @@
 """Statistics of activations over calibration images, streamed: maxima, then histograms."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,27 @@ def check_calibration(graph: Graph, images: Array) -> None:
             f"2 images, better {ADVISED} or more, drawn from the training set"
         )
     check_images(graph, images)
+
+
+def check_classes(graph: Graph, images: Array, labels: Array) -> None:
+    """Raise DataError unless there is a label an image; warn where all are of one class."""
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),):
+        raise DataError(
+            f"the labels of the calibration data are {list(labels.shape)} for {len(images)} "
+            f"images; expected [{len(images)}], one an image"
+        )
+    found = np.unique(labels)
+    if len(found) > 1:
+        return
+    (label,) = found.tolist()
+    named = isinstance(label, int) and 0 <= label < len(graph.labels)
+    said = f"{label} ('{graph.labels[label]}')" if named else f"{label}"
+    warnings.warn(
+        f"all {len(images)} calibration images are of class {said}, and statistics over them say "
+        "nothing of the others: draw images of all classes from the training set",
+        stacklevel=2,
+    )
 
 
 def fingerprint(images: Array) -> str:

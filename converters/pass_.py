@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from thresher.converters.account import Account, tabulate
-from thresher.converters.calibrate import check_calibration, fingerprint
+from thresher.converters.calibrate import check_calibration, check_classes, fingerprint
 from thresher.converters.simulator import Simulator
 from thresher.errors import PassError, ThresherError
 from thresher.ir import Graph, Node
@@ -137,13 +137,15 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
     GraphError
         For a max pool that does not follow populations as they are.
     DataError
-        Where the calibration images do not fit the graph.
+        Where the calibration images do not fit the graph, or their labels the images.
     """
     _check_source(graph)
     _check_passes(passes, context)
     used = frozenset[str]().union(*(step.needed() for step in passes))
     if context.calibration is not None and "calibration" in used:
         check_calibration(graph, context.calibration)
+        if context.labels is not None:
+            check_classes(graph, context.calibration, context.labels)
     converted = graph
     for position, step in enumerate(passes):
         converted = _apply(step, converted, context, passes[:position])
@@ -152,7 +154,7 @@ def run(graph: Graph, passes: Sequence[Pass], context: Context) -> Graph:
     meta = {
         **graph.meta,
         "passes": [_entry(step) for step in passes],
-        **_conditions(context, used),
+        **_conditions(context, passes),
         "thresher": package_version(),
         "nodes": [{item.name: getattr(row, item.name) for item in fields(row)} for row in rows],
     }
@@ -222,11 +224,14 @@ def _entry(step: Pass) -> object:
     return {step.name: parameters} if parameters else step.name
 
 
-def _conditions(context: Context, used: frozenset[str]) -> dict[str, object]:
+def _conditions(context: Context, passes: Sequence[Pass]) -> dict[str, object]:
     conditions: dict[str, object] = {}
     if context.steps is not None:
         conditions["steps"] = int(context.steps)
-    if "calibration" in used and context.calibration is not None:
+        users = [step.name for step in passes if "steps" in step.needed()]
+        conditions |= {"steps_used_by": users} if users else {}
+    used = any("calibration" in step.needed() for step in passes)
+    if used and context.calibration is not None:
         images = context.calibration
         conditions["calibration"] = {"samples": len(images), "sha256": fingerprint(images)}
     return conditions

@@ -333,28 +333,33 @@ def _n_threads(threads: int | None) -> int:
 
 
 def _warn_other_steps(graph: Graph, steps: int) -> None:
-    """Warn where a shift, or levels, were made for another number of steps than are run."""
+    """Warn where the network was made for another number of steps than are run."""
     converted = graph.meta.get("steps")
     if converted is None or converted == steps:
         return
+    for made, consequence in _made_for_steps(graph):
+        warnings.warn(
+            f"{made} made for {converted} steps and {steps} are run: {consequence}; convert with "
+            f"--steps {steps}",
+            stacklevel=3,
+        )
+
+
+def _made_for_steps(graph: Graph) -> list[tuple[str, str]]:
+    """Say what of a network was made for a number of steps, and what becomes of it in others."""
     annotations = [node.spiking for node in graph.nodes if node.spiking is not None]
-    if any(spiking.levels is not None for spiking in annotations):
-        warnings.warn(
-            f"the thresholds of neurons with levels were made for {converted} steps and {steps} "
-            f"are run: counts stand for other activations; convert with --steps {steps}",
-            stacklevel=3,
-        )
     starts = [s.v_init for s in annotations if s.neuron in TIME_CODED]
+    found: list[tuple[str, str]] = []
+    if any(spiking.levels is not None for spiking in annotations):
+        stands_for = "counts stand for other activations"
+        found.append(("the thresholds of neurons with levels were", stands_for))
     if any(isinstance(v_init, Tensor) or v_init != 0 for v_init in starts):
-        warnings.warn(
-            f"the start of time-coded neurons was made for {converted} steps and {steps} are run: "
-            f"it is no longer half a level; convert with --steps {steps}",
-            stacklevel=3,
-        )
+        found.append(("the start of time-coded neurons was", "it is no longer half a level"))
     if any(isinstance(s.shift, Tensor) or s.shift != 0 for s in annotations):
-        warnings.warn(
-            f"the graph's shift was made for {converted} steps and {steps} are run: the shift "
-            "theta / (2 T) no longer fits; convert with --steps "
-            f"{steps}, or with recipe 'plain', whose initial potential fits any number",
-            stacklevel=3,
-        )
+        other = "recipe 'bu2022-opi' has a start that fits any number"
+        found.append(("the graph's shift was", f"it adds up to another charge ({other})"))
+    users = graph.meta.get("steps_used_by")
+    if not found and isinstance(users, list):
+        named = " and ".join(f"'{name}'" for name in users)
+        found.append((f"what {named} set was", "accuracy may be less than it could be"))
+    return found

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from thresher.ir import Graph, Input, Node, Op, Readout, Spiking, Tensor
-from thresher.ir.ops import BatchNorm, Linear, Relu
+from thresher.ir.ops import BatchNorm, ClippedRelu, Linear, Qcfs, Relu
 
 
 def tensor(name: str, values: object) -> Tensor:
@@ -23,6 +23,16 @@ def chain(
         Node(link, op, (source,)) for source, (link, op) in zip(sources, links, strict=False)
     )
     return Graph(name, (Input("image", shape),), nodes, (sources[-1],), readout=Readout(readout))
+
+
+def trained_for(recipe: str) -> Op:
+    """The activation that a recipe asks for: a ReLU, or one trained in its own way."""
+    trained = {
+        "bu2022-qcfs": Qcfs(levels=16, max=4.0),
+        "ding2021-rnl": ClippedRelu(max=4.0),
+        "ho2021-tcl": ClippedRelu(max=4.0),
+    }
+    return trained.get(recipe, Relu())
 
 
 def with_nodes(graph: Graph, nodes: Iterable[Node], *outputs: str) -> Graph:

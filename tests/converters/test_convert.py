@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from small_graphs import batch_norm, chain, identity_linear, relu_net
+from small_graphs import batch_norm, chain, identity_linear, relu_net, trained_for
 
 from thresher import convert
 from thresher.converters import Context, Pass, recipe_names, run
@@ -15,23 +15,18 @@ from thresher.converters.calibrate import fingerprint
 from thresher.converters.passes import BalanceThresholds, InitPotential, Shift, StripDropout
 from thresher.errors import DataError, PassError
 from thresher.ir import Graph, Op, Preprocess, Readout, Spiking, evaluate, load, save
-from thresher.ir.ops import ClippedRelu, Dropout, Flatten, LeakyRelu, Qcfs, Relu, Softmax
+from thresher.ir.ops import Dropout, Flatten, LeakyRelu, Relu, Softmax
 
-TRAINED = {
-    "bu2022-qcfs": Qcfs(levels=16, max=4.0),
-    "ding2021-rnl": ClippedRelu(max=4.0),
-    "ho2021-tcl": ClippedRelu(max=4.0),
-}
-"""What recipes for networks trained in their own way ask for."""
+RELU = Relu()
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 
 
-def net(activation: Op | None = None) -> Graph:
+def net(activation: Op = RELU) -> Graph:
     return chain(
         (3,),
         ("fc1", identity_linear("fc1", 3)),
         ("bn1", batch_norm("bn1", 3)),
-        ("relu1", activation or Relu()),
+        ("relu1", activation),
         ("drop", Dropout()),
         ("fc2", identity_linear("fc2", 3)),
         ("prob", Softmax()),
@@ -74,7 +69,7 @@ class Vanishing(Pass):
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_keeps_the_decisions_of_the_ann(recipe: str) -> None:
-    graph = net(TRAINED.get(recipe))
+    graph = net(trained_for(recipe))
 
     snn = convert(graph, recipe, calibration=X, steps=16)
 
@@ -151,6 +146,7 @@ def test_the_provenance_says_how_the_network_came_about() -> None:
             {"shift": {"mode": "current"}},
         ],
         "steps": 8,
+        "steps_used_by": ["shift"],
         "calibration": {"samples": 20, "sha256": fingerprint(X)},
     }
 
