@@ -54,8 +54,8 @@ def test_validate_names_activations_that_have_no_threshold(
         ("features: 3", "features: 3, delay: 2000000000", "delay 2,000,000,000 is longer than"),
         (
             "flatten: {op: flatten, from: relu1}",
-            "pool: {op: max_pool2d, from: relu1, kernel: 1}\n  flatten: {op: flatten, from: pool}",
-            "node 'pool' is a max pool of 'relu1', whose neurons are 'if'",
+            "pool: {op: max_pool2d, from: conv1, kernel: 1}\n  flatten: {op: flatten, from: pool}",
+            r"node 'pool' \(max_pool2d\) does not read the activations of populations",
         ),
     ],
 )
