@@ -110,6 +110,7 @@ def _remedy(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
         return "let the run settle (--settle)"
     found = "take more steps, signed neurons that settle (--recipe exact, --settle), "
     if diagnosis.settings.schedule == "async":
+        found = "calibrate for spikes that come at any time (--recipe async), " + found
         if diagnosis.settings.arrivals == "individual":
             return found + "or one comparison a tick (--arrivals netted)"
         return found + "or a barrier at every step (--schedule lockstep)"
