@@ -55,6 +55,15 @@ def expect_plain(node: Node, spiking: Spiking) -> None:
             raise PassError(f"{name} is set already; put '{step}' after the choice of neurons")
 
 
+def expect_plain_neuron(spiking: Spiking) -> None:
+    """Raise PassError unless a population is of `if` neurons with soft reset."""
+    if spiking.neuron != "if" or spiking.reset != "soft":
+        raise PassError(
+            f"its neuron is '{spiking.neuron}' with {spiking.reset} reset; expected 'if' with soft "
+            "reset: take the pass that chose it out of the recipe"
+        )
+
+
 def expect_payload(payload: int) -> None:
     """Raise PassError for spikes that carry more than a trace holds."""
     if payload > LARGEST_PAYLOAD:

@@ -8,6 +8,7 @@ from thresher.cython_ext.wiring import Wiring
 def run_lockstep(
     wiring: Wiring,
     current: NDArray[Any],
+    start: NDArray[Any] | None,
     steps: int,
     t_start: int,
     confidence: float,

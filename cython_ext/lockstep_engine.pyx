@@ -22,6 +22,7 @@ cdef struct Run:
     int64_t* counts           # population -> spikes
     void* v                   # potentials
     const void* current       # per step
+    const void* start         # initial potentials
     void* input               # neuron of a population -> what one step brings it
     const Layers* on          # what to do with them, in the run's precision
     int32_t* found            # neurons that fire in this step
@@ -39,16 +40,16 @@ cdef struct Run:
 
 
 def run_lockstep(
-    Wiring wiring, current, int64_t steps, int64_t t_start, double confidence,
+    Wiring wiring, current, start, int64_t steps, int64_t t_start, double confidence,
     int64_t evidence, const int64_t[::1] input_ticks, const int32_t[::1] input_neurons,
     const int8_t[::1] input_signs, const uint8_t[::1] kept, const int64_t[::1] watch,
     const int32_t[::1] stop,
 ):
     """Run one sample; see `sim.contract` for what goes in and comes out.
 
-    `evidence` is the step from which the readout decides whatever arrives, -1 for none; a 1 in
-    `stop`, set by another thread, ends the run early. Returns the fields of `SampleRun`, in its
-    order.
+    `start` replaces the wiring's v_init unless it is None; `evidence` is the step from which the
+    readout decides whatever arrives, -1 for none; a 1 in `stop`, set by another thread, ends the
+    run early. Returns the fields of `SampleRun`, in its order.
     """
     cdef int64_t n = wiring.n_neurons
     cdef int n_output = <int>(n - wiring.offsets[wiring.n_populations - 1])
@@ -65,6 +66,7 @@ def run_lockstep(
     run.kept, run.counts = &kept[0], &counts_view[0]
     run.decision = undecided(1, t_start, confidence, evidence)
     run.v, run.current = <void*>address(potentials), address(current)
+    run.start = wiring.v_init if start is None else address(start)
     run.on = &LAYERS[wiring.precision]
     run.emitted = <Bucket*>calloc(run.slots * wiring.n_populations, sizeof(Bucket))
     run.values = <double*>calloc(2 * n_output, sizeof(double))
@@ -114,7 +116,7 @@ cdef void simulate(
 ) noexcept nogil:
     cdef int64_t i, step, entry = 0, n_input = input_ticks.shape[0], pending
     cdef int p
-    run.on.begin(run.v, wiring.v_init, wiring.n_neurons)
+    run.on.begin(run.v, run.start, wiring.n_neurons)
     for step in range(1, steps + 1):
         run.step = step
         pending = 0

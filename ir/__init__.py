@@ -3,7 +3,7 @@
 import thresher.ir.ops as ops
 from thresher.ir.evaluate import evaluate
 from thresher.ir.graph import Graph
-from thresher.ir.node import Input, Node, Preprocess, Readout
+from thresher.ir.node import Input, Node, Preprocess, Probe, Readout
 from thresher.ir.op import OPS, Op
 from thresher.ir.schema import schema
 from thresher.ir.spec import load, save
@@ -17,6 +17,7 @@ __all__ = [
     "Node",
     "Op",
     "Preprocess",
+    "Probe",
     "Readout",
     "Spiking",
     "Tensor",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from thresher.errors import GraphError
 from thresher.ir.fields import IntRule, OptionalRule, check_fields, ruled
-from thresher.ir.node import Input, Mark, Node, Readout
+from thresher.ir.node import Input, Mark, Node, Probe, Readout
 from thresher.ir.op import Shape
 from thresher.ir.tensor import Tensor
 
@@ -26,6 +26,7 @@ class Graph:
     A graph that exists is valid: names are unique, edges lead somewhere, there is no cycle, shapes
     fit, delays lie on linear nodes, and labels, if any, are as many as the output's values.
     `settle_limit` is how many steps a simulation may take to settle once the input has ended;
+    `probe` what it runs before the steps that count;
     `meta` holds provenance (plain values, as YAML can write them).
 
     Raises
@@ -42,6 +43,7 @@ class Graph:
     readout: Readout = Readout()
     meta: Mapping[str, Any] = field(default_factory=dict)
     settle_limit: int | None = ruled(OptionalRule(SETTLE_LIMIT), None)
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, f"graph '{self.name}'", GraphError)

@@ -99,6 +99,22 @@ class Readout:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """Steps that are run before those that count, to see which neurons would be off by a spike.
+
+    `srp` silences the neurons that the probe leaves without charge (Hao et al., AAAI 2023); `cos`
+    moves the start of those that fired once too often or too seldom, a probe for each population
+    (Hao et al., ICLR 2023). Every sample is probed for itself.
+    """
+
+    method: str = ruled(ChoiceRule(("srp", "cos")))
+    steps: int = ruled(IntRule(1), 4)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "probe", GraphError)
+
+
+@dataclass(frozen=True)
 class Node:
     """An operation of the ANN; with `spiking`, also a population of the SNN.
 

@@ -5,7 +5,7 @@ import inspect
 from thresher.ir.fields import IntRule, Json, TensorRule, is_required, rules_of
 from thresher.ir.graph import SETTLE_LIMIT
 from thresher.ir.initialise import INITIALISERS
-from thresher.ir.node import Input, Readout
+from thresher.ir.node import Input, Probe, Readout
 from thresher.ir.op import OPS, Op
 from thresher.ir.spec import KEYS, REQUIRED
 from thresher.ir.spec_inputs import preprocess_rules
@@ -51,6 +51,7 @@ def schema() -> Json:
             "description": "Steps that a simulation may take to settle once the input has ended.",
             **SETTLE_LIMIT.schema(),
         },
+        "probe": _record(Probe),
         "conversion": {"description": "How a converted network came about.", "type": "object"},
     }
     return {

@@ -8,7 +8,7 @@ from thresher.errors import GraphError, SpecError
 from thresher.files import replacing
 from thresher.ir.graph import SETTLE_LIMIT, Graph
 from thresher.ir.marks import YamlMap, YamlValue, expect_map, found, listed, text_of, texts_of
-from thresher.ir.node import Readout
+from thresher.ir.node import Probe, Readout
 from thresher.ir.spec_fields import parse_value, read_plain_fields
 from thresher.ir.spec_inputs import read_inputs
 from thresher.ir.spec_nodes import read_nodes
@@ -20,7 +20,7 @@ from thresher.registry import suggest
 
 KEYS = (
     "thresher", "name", "tensors", "inputs", "nodes", "outputs", "labels", "readout",
-    "settle_limit", "conversion",
+    "settle_limit", "probe", "conversion",
 )  # fmt: skip
 REQUIRED = ("thresher", "inputs", "nodes", "outputs")
 
@@ -41,8 +41,9 @@ def load(path: str | Path) -> Graph:
     source = TensorSource(root.entries.get("tensors"), path.parent)
     inputs = read_inputs(expect_map(root.entries["inputs"], "'inputs'"))
     nodes = read_nodes(expect_map(root.entries["nodes"], "'nodes'"), inputs, source)
-    name, labels, readout, limit, conversion = (
-        root.entries.get(key) for key in ("name", "labels", "readout", "settle_limit", "conversion")
+    name, labels, readout, limit, probe, conversion = (
+        root.entries.get(key)
+        for key in ("name", "labels", "readout", "settle_limit", "probe", "conversion")
     )
     given = {} if readout is None else read_plain_fields(Readout, readout, "'readout'")
     return Graph(
@@ -54,6 +55,7 @@ def load(path: str | Path) -> Graph:
         readout=Readout(**given),
         meta={} if conversion is None else expect_map(conversion, "'conversion'").plain(),
         settle_limit=None if limit is None else parse_value(SETTLE_LIMIT, limit, "'settle_limit'"),
+        probe=None if probe is None else Probe(**read_plain_fields(Probe, probe, "'probe'")),
     )
 
 

@@ -51,6 +51,8 @@ def spec_text(graph: Graph, tensors: str | None) -> bytes:
         sections["readout"] = _node(dump_fields(graph.readout))
     if graph.settle_limit is not None:
         sections["settle_limit"] = _node(graph.settle_limit)
+    if graph.probe is not None:
+        sections["probe"] = _node(dump_fields(graph.probe))
     if graph.meta:
         _expect_plain(graph.meta, "meta", 1)
         sections["conversion"] = _open(graph.meta)

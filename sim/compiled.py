@@ -52,6 +52,7 @@ class CompiledEngine:
                 fields = run_lockstep(
                     wiring,
                     stimulus.current,
+                    stimulus.start,
                     options.steps,
                     start,
                     confidence,

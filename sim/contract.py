@@ -69,6 +69,8 @@ class Stimulus:
     ticks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     neurons: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     signs: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    start: Reals | None = None
+    """Lockstep of `if` alone: potentials to start from (all neurons,) in place of v_init."""
 
 
 @dataclass(frozen=True, eq=False)

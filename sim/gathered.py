@@ -79,7 +79,7 @@ class Gathered:
             {p.name: p.size for p in spiking},
             payloads_of(network, settings.steps),
             network.dense_macs,
-            network.input_macs * settings.steps,
+            network.input_macs * (settings.steps + settings.probe_steps),
             seconds,
             recorded,
         )

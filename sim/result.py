@@ -50,6 +50,8 @@ class Settings:
     precision: str
     seed: int
     settle_limit: int = 0
+    probe_steps: int = 0
+    """Steps run before the `steps` that decide; they count in all but the predictions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +155,7 @@ class Result:
             "readout": settings.readout,
             "t_start": settings.t_start,
             "settle_limit": settings.settle_limit,
+            "probe_steps": settings.probe_steps,
             "seed": settings.seed,
             "samples": n,
             "engine": settings.engine,
@@ -165,7 +168,7 @@ class Result:
             "spikes_per_sample": sum(spikes.values()),
             "spikes_by_population": spikes,
             "mean_rate_by_population": {
-                name: spikes[name] / size / settings.steps
+                name: spikes[name] / size / (settings.steps + settings.probe_steps)
                 for name, size in self.population_sizes.items()
             },
             "spike_levels": carried.levels,

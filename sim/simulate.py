@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -31,6 +32,7 @@ from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.network import Network
 from thresher.sim.neurons import neuron_of
+from thresher.sim.probe import expect_probe, probed, steps_of_probe
 from thresher.sim.recording import (
     Recording,
     available_bytes,
@@ -179,7 +181,13 @@ def simulate(
         settle_limit=limit,
     )
     name = _choose_engine(network, engine, options)
-    run = _prepare(network, options, name)
+    probe_steps = 0
+    if graph.probe is None:
+        run = _prepare(network, options, name)
+    else:
+        expect_probe(network, schedule, encoder, limit > 0)
+        run = probed(network, options, graph.probe, partial(_prepare, network, engine=name))
+        probe_steps = steps_of_probe(network, graph.probe)
     stimuli = Stimuli(graph, network, ENCODERS.get(encoder), n_steps, ticks, seed)
     settings = Settings(
         schedule,
@@ -195,6 +203,7 @@ def simulate(
         precision,
         seed,
         limit,
+        probe_steps,
     )
 
     def run_one(item: tuple[int, NDArray[np.floating]]) -> tuple[SampleRun, int]:

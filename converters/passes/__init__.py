@@ -7,6 +7,7 @@ from thresher.converters.passes.delay_readout import DelayReadout
 from thresher.converters.passes.fold_batch_norm import FoldBatchNorm
 from thresher.converters.passes.hard_reset import HardReset
 from thresher.converters.passes.init_potential import InitPotential
+from thresher.converters.passes.probe_first import ProbeFirst
 from thresher.converters.passes.quantize import Quantize
 from thresher.converters.passes.replace_unsupported import ReplaceUnsupported
 from thresher.converters.passes.scale_thresholds import ScaleThresholds
@@ -30,6 +31,7 @@ __all__ = [
     "FoldBatchNorm",
     "HardReset",
     "InitPotential",
+    "ProbeFirst",
     "Quantize",
     "ReplaceUnsupported",
     "ScaleThresholds",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from thresher.converters.layer_values import LayerValues
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.converters.populations import expect_plain_neuron
 from thresher.converters.ridge import refit
 from thresher.converters.simulator import Sent
 from thresher.converters.start_fits import FITS
@@ -137,11 +138,7 @@ class CalibrateLayers(Pass):
 def _expect_plain(node: Node) -> Spiking:
     if node.spiking is None:
         raise PassError("has no threshold yet; put 'balance-thresholds' before it")
-    if node.spiking.neuron != "if" or node.spiking.reset != "soft":
-        raise PassError(
-            f"its neuron is '{node.spiking.neuron}' with {node.spiking.reset} reset; only 'if' "
-            "with soft reset is calibrated: take the pass that chose it out of the recipe"
-        )
+    expect_plain_neuron(node.spiking)
     return node.spiking
 
 

@@ -1,12 +1,13 @@
 """What both reference schedules keep while they run a sample."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from thresher.sim.contract import NEVER, Options, SampleRun, Stimulus
 from thresher.sim.decision import Decision
-from thresher.sim.network import Ints, Network, Projection, Reals
+from thresher.sim.network import Ints, Network, Population, Projection, Reals
 from thresher.sim.neurons import Neuron, Time, neuron_of
 
 
@@ -19,7 +20,11 @@ class State:
         time = Time(options, network.dtype)
         ends = zip(network.offsets[:-1], network.offsets[1:], strict=True)
         self.neurons: list[Neuron] = [
-            neuron_of(population)(population, stimulus.current[start:end], time)
+            neuron_of(population)(
+                _starting(population, stimulus.start, start, end),
+                stimulus.current[start:end],
+                time,
+            )
             for population, (start, end) in zip(network.populations, ends, strict=True)
         ]
         self.outgoing: list[list[Projection]] = [[] for _ in network.populations]
@@ -92,3 +97,9 @@ class State:
             watched.reshape(len(self.watched), len(self.options.watch)),
             self.quiescent,
         )
+
+
+def _starting(population: Population, potentials: Reals | None, start: int, end: int) -> Population:
+    if potentials is None:
+        return population
+    return replace(population, v_init=potentials[start:end])

@@ -169,11 +169,11 @@ def test_the_account_says_for_what_it_was_calibrated() -> None:
         ([CalibrateLayers()], "relu0.*no threshold yet; put 'balance-thresholds' before"),
         (
             [BalanceThresholds(), HardReset(), CalibrateLayers()],
-            "relu0.*'if' with hard reset; only 'if' with soft reset",
+            "relu0.*'if' with hard reset; expected 'if' with soft reset",
         ),
         (
             [BalanceThresholds(), UseSignedNeurons(), CalibrateLayers()],
-            "relu0.*neuron is 'signed_if'.*only 'if'",
+            "relu0.*neuron is 'signed_if'.*expected 'if'",
         ),
     ],
 )

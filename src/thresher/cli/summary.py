@@ -37,6 +37,8 @@ def conditions(measures: Measures) -> str:
             f"{measures['ticks_per_step']} ticks a step",
             f"refractory {measures['refractory']}",
         ]
+    if measures["probe_steps"]:
+        parts.append(f"after a probe of {measures['probe_steps']} steps")
     if measures["delay"]:
         parts.append(f"delay {measures['delay']}")
     parts.append(f"{measures['samples']} samples")
