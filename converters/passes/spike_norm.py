@@ -36,7 +36,8 @@ class SpikeNorm(Pass):
     are part of the sum. An activation's own ceiling is the threshold where it is less; a layer that
     no step brought anything positive takes 1. A spike that makes up for others brings more than the
     mean input, so thresholds are larger than activations and rates are low: take many steps, or
-    'scale-thresholds'. The layers before run anew for every layer.
+    'scale-thresholds'. A layer that no spike reaches in T steps is measured by its biases alone.
+    The layers before run anew for every layer.
     """
 
     name: ClassVar[str] = "spike-norm"
