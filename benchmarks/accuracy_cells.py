@@ -45,7 +45,8 @@ class Cell:
     """What was measured: counts of images, means an image, seconds; or why it was refused.
 
     `lost` images the ANN alone gets right, `won` ones the SNN alone. `run` says how it was
-    simulated, `quiescent` after how many steps nothing was pending any more in a run that settles.
+    simulated, `quiescent` after how many steps nothing was pending any more in a run that settles,
+    and `probe_steps` how many steps were run before those that count.
     """
 
     key: Key
@@ -60,6 +61,7 @@ class Cell:
     levels: int = 2
     bits: float = 1.0
     quiescent: float | None = None
+    probe_steps: int = 0
     convert_seconds: float = 0.0
     simulate_seconds: float = 0.0
     measured: str = ""
@@ -73,6 +75,12 @@ class Cell:
     def ann_accuracy(self) -> float:
         """Per cent."""
         return 100 * self.ann_right / self.key.images
+
+    @property
+    def more_steps(self) -> float:
+        """Steps beyond T: a probe's before them, and until nothing is pending after them."""
+        settling = 0.0 if self.quiescent is None else max(0.0, self.quiescent - self.key.steps)
+        return self.probe_steps + settling
 
     @property
     def loss(self) -> float:
@@ -202,6 +210,7 @@ def measure(
     words = [
         schedule,
         "settled" if suggested.settle else "",
+        "probed" if measures["probe_steps"] else "",
         suggested.precision if suggested.precision != "float32" else "",
     ]
     return replace(
@@ -216,6 +225,7 @@ def measure(
         levels=measures["spike_levels"],
         bits=measures["bits_per_spike"],
         quiescent=measures["quiescent_steps"]["mean"] if suggested.settle else None,
+        probe_steps=measures["probe_steps"],
         convert_seconds=converted - started,
         simulate_seconds=time.perf_counter() - converted,
     )

@@ -23,7 +23,7 @@ CSV_HEADER = (
     "SOPs an image",
     "levels a spike",
     "bits a spike",
-    "steps until quiet",
+    "steps beyond T",
     "convert s",
     "simulate s",
     "measured",
@@ -133,7 +133,7 @@ def csv_row(cell: Cell) -> list[str]:
         f"{cell.synaptic_operations:.0f}",
         str(cell.levels),
         f"{cell.bits:.2f}",
-        "" if cell.quiescent is None else f"{cell.quiescent:.2f}",
+        f"{cell.more_steps:.2f}",
         f"{cell.convert_seconds:.1f}",
         f"{cell.simulate_seconds:.1f}",
         cell.measured,
@@ -185,9 +185,9 @@ def _cost(cell: Cell) -> str:
 
 
 def _run(row: Row) -> str:
-    """Say how a row was run, and how much longer than its steps where it settled."""
-    more = [c.quiescent - t for t, c in row.cells.items() if c.quiescent is not None]
-    return f"{row.first.run} (+{figures(max(more), 2)} steps at most)" if more else row.first.run
+    """Say how a row was run, and how many steps more than T that took at most."""
+    more = max(cell.more_steps for cell in row.cells.values())
+    return f"{row.first.run} (+{figures(more, 2)} steps at most)" if more else row.first.run
 
 
 def _bits(row: Row) -> str:

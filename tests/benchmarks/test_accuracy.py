@@ -71,6 +71,7 @@ def test_a_cell_counts_what_the_simulation_and_the_ann_say(subject: Subject) -> 
         ("exact", "lockstep", "lockstep, settled"),
         ("exact", "async", "async, settled"),
         ("stoeckl2021-fs", "lockstep", "layered"),
+        ("hao2023-srp", "lockstep", "lockstep, probed"),
         ("int8", "lockstep", "lockstep, int"),
     ],
 )
@@ -213,6 +214,17 @@ def test_a_table_has_a_row_for_each_recipe_and_a_column_for_each_number_of_steps
     assert "| LeNet, MNIST | `default` | 200 | 90.00 | 85.00 | 90.00 | 2 | 40 |" in lines
     assert "| LeNet, MNIST | `deng2021` | 200 | 90.00 |  | 80.00 | 0 | 0 |" in lines
     assert "| LeNet, MNIST | `default` | 200 | 2.00 / 3.00 | 0.0100 / 0 |" in lines
+
+
+def test_steps_beyond_t_are_said_in_the_row() -> None:
+    cells = [
+        cell("settles", 4, run="lockstep, settled", quiescent=6.25),
+        cell("probes", 4, run="lockstep, probed", probe_steps=4),
+        cell("neither", 4),
+    ]
+    found = report(cells)
+    for run in ("lockstep, settled (+2.2 steps", "lockstep, probed (+4.0 steps", "lockstep |"):
+        assert f"| {run}" in found
 
 
 @pytest.mark.parametrize(("lost", "verdict"), [(1, "0.50 ± 0.50 | 200 | met"), (2, "missed")])

@@ -63,7 +63,7 @@ def test_a_loss_takes_the_fewest_spikes_of_the_fewest_steps() -> None:
     found = chosen("loss=2", BEST, EQUAL, cheap)
     assert found.chosen == cheap
     assert found.reason == (
-        "T = 8 is the least at which a recipe loses at most 2 points of the ANN's 99.0 %; of 2 "
+        "the fewest steps in which a recipe loses at most 2 points of the ANN's 99.0 % are 8; of 2 "
         "recipes that do 'cheap' at T = 8 sends the fewest spikes"
     )
 
@@ -71,6 +71,15 @@ def test_a_loss_takes_the_fewest_spikes_of_the_fewest_steps() -> None:
 def test_a_loss_is_met_to_the_last_image() -> None:
     # 0.99 - 0.97 is a little more than 0.02 in binary
     assert chosen("loss=2", EQUAL).chosen == EQUAL
+
+
+def test_steps_beyond_t_count_too() -> None:
+    probed = Trial("probed", 4, 100, right=98, spikes=300.0, more_steps=8)
+    assert chosen("loss=2", EQUAL, probed).chosen == EQUAL
+    assert chosen("steps=11", WORSE, probed).chosen == WORSE
+    assert chosen("steps=12", WORSE, probed).chosen == probed
+    with pytest.raises(PassError, match="the nearest, 'probed' at T = 4, takes 12 steps in all"):
+        chosen("steps=8", probed)
 
 
 def test_spikes_of_more_bits_are_weighed_by_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 import thresher
 from thresher import digits
 from thresher.errors import DataError, PassError
-from thresher.search import Reached, parse_budget, plan_search, search
+from thresher.search import Reached, Trial, parse_budget, plan_search, search
 from thresher.search.trial import Fitting, Judges, try_recipe
 
 IMAGES, LABELS, *_ = digits.load()
@@ -130,6 +130,29 @@ def test_under_a_loss_the_first_steps_that_keep_to_it_are_the_last() -> None:
     plan = plan_search(GRAPH, parse_budget("loss=99"), IMAGES, LABELS)
     trials = search(plan, lambda reached: None)
     assert {trial.steps for trial in trials if not trial.refused} == {1}
+
+
+def test_under_a_loss_steps_are_tried_as_long_as_they_may_be_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def probed(graph: object, recipe: str, steps: int, *rest: object) -> Trial:
+        return Trial(recipe, steps, images=30, right=30, more_steps=4)
+
+    monkeypatch.setattr("thresher.search.run.try_recipe", probed)
+    plan = plan_search(GRAPH, parse_budget("loss=1"), IMAGES, LABELS)
+    trials = search(plan, lambda reached: None)
+    # T = 1 takes 5 steps in all, so that 2 and 4 could be fewer, and 8 not
+    assert {trial.steps for trial in trials if not trial.refused} == {1, 2, 4}
+
+
+def test_a_probe_and_settling_take_steps_beyond_t() -> None:
+    fitting, judges = Fitting(IMAGES[:60], None), Judges(IMAGES[60:], LABELS[60:])
+    trial = try_recipe(GRAPH, "hao2023-srp", 2, fitting, judges)
+    assert trial.more_steps == 4  # the recipe's probe
+    exact = try_recipe(GRAPH, "exact", 2, fitting, judges)
+    snn = thresher.convert(GRAPH, "exact", calibration=IMAGES[:60], steps=2)
+    result = thresher.simulate(snn, IMAGES[60:], steps=2, settle=True)
+    assert exact.more_steps == pytest.approx(result.latency.quiescent.mean() - 2)
 
 
 def test_a_recipe_that_sends_too_many_spikes_is_not_tried_at_more_steps() -> None:

@@ -63,7 +63,7 @@ def _row(budget: Budget, trial: Trial, ann_score: float) -> tuple[str, ...]:
         return (trial.recipe, *[""] * len(COLUMNS[1:]), trial.refused)
     return (
         trial.recipe,
-        str(trial.steps),
+        f"{trial.steps} + {trial.more_steps:.3g}" if trial.more_steps else str(trial.steps),
         percent(trial.score),
         f"{100 * trial.standard_error:.2f}",
         f"{points_lost(trial, ann_score):.2f}",

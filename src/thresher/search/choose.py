@@ -11,7 +11,7 @@ from thresher.search.trial import Trial
 def within(budget: Budget, trial: Trial, ann_score: float) -> bool:
     """Tell whether a trial that was not refused keeps to the budget."""
     spent = {
-        "steps": trial.steps,
+        "steps": trial.all_steps,
         "spikes": trial.spikes,
         "loss": points_lost(trial, ann_score),
     }
@@ -40,12 +40,12 @@ def choose(budget: Budget, judged_by: str, ann_score: float, trials: Sequence[Tr
     if not fitting:
         raise PassError(_none(budget, judged_by, ann_score, done))
     if budget.kind == "loss":
-        steps = min(trial.steps for trial in fitting)
-        equal = [trial for trial in fitting if trial.steps == steps]
+        steps = min(trial.all_steps for trial in fitting)
+        equal = [trial for trial in fitting if trial.all_steps == steps]
         chosen = min(equal, key=_cost)
         reason = (
-            f"T = {steps} is the least at which a recipe loses at most {budget.limit:g} points of "
-            f"the ANN's {_percent(ann_score)}; {_of(equal, 'recipes that do')}"
+            f"the fewest steps in which a recipe loses at most {budget.limit:g} points of the "
+            f"ANN's {_percent(ann_score)} are {steps:.4g}; {_of(equal, 'recipes that do')}"
         )
     else:
         best = max(fitting, key=lambda trial: (trial.right, *(-cost for cost in _cost(trial)[:2])))
@@ -60,8 +60,8 @@ def choose(budget: Budget, judged_by: str, ann_score: float, trials: Sequence[Tr
     return Selection(str(budget), judged_by, ann_score, reason, chosen, tuple(trials))
 
 
-def _cost(trial: Trial) -> tuple[float, int, str]:
-    return trial.bits_sent, trial.steps, trial.recipe
+def _cost(trial: Trial) -> tuple[float, float, str]:
+    return trial.bits_sent, trial.all_steps, trial.recipe
 
 
 def _of(equal: Sequence[Trial], what: str) -> str:
@@ -78,8 +78,11 @@ def _none(budget: Budget, judged_by: str, ann_score: float, done: Sequence[Trial
     if budget.kind == "spikes":
         nearest = min(done, key=lambda trial: trial.spikes)
         came = f"sends {nearest.spikes:,.0f} spikes an image"
+    elif budget.kind == "steps":
+        nearest = min(done, key=lambda trial: trial.all_steps)
+        came = f"takes {nearest.all_steps:.4g} steps in all"
     else:
-        nearest = max(done, key=lambda trial: (trial.right, -trial.steps))
+        nearest = max(done, key=lambda trial: (trial.right, -trial.all_steps))
         came = f"loses {points_lost(nearest, ann_score):.1f} points of {judged_by}"
     return (
         f"no recipe keeps to {budget}: the nearest, {_name(nearest)}, {came}; allow more, or "

@@ -1,5 +1,6 @@
 """Search: try the plan's recipes, and convert by the one that is chosen."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,13 +75,16 @@ def convert_within(
 def search(plan: Plan, progress: Callable[[Reached], None]) -> tuple[Trial, ...]:
     """Try every recipe of the plan from the fewest steps on, as long as more can change the choice.
 
-    A recipe that sends too many spikes is not tried at more steps, and under a loss the first steps
-    at which it is kept are the last.
+    A recipe that sends too many spikes is not tried at more steps, and under a loss none is tried
+    at more steps than a recipe took that keeps to it.
     """
     trials: list[Trial] = []
     left = list(plan.recipes)
     total = len(left) * len(plan.budget.steps)
+    enough = math.inf
     for steps in plan.budget.steps:
+        if plan.budget.kind == "loss" and steps >= enough:
+            break
         tried = []
         for recipe in left:
             trial = try_recipe(plan.graph, recipe, steps, plan.fitting, plan.judges)
@@ -88,8 +92,7 @@ def search(plan: Plan, progress: Callable[[Reached], None]) -> tuple[Trial, ...]
             progress(Reached(len(trials) + len(tried), total, trial))
         trials += tried
         kept = [t for t in tried if not t.refused and within(plan.budget, t, plan.ann_score)]
-        if plan.budget.kind == "loss" and kept:
-            break
+        enough = min([enough, *(t.all_steps for t in kept)])
         if plan.budget.kind == "spikes":
             left = [t.recipe for t in tried if t.refused or t in kept]
     return (*trials, *plan.refused)

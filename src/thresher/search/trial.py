@@ -19,9 +19,10 @@ Array = NDArray[Any]
 class Trial:
     """What a conversion came to on the held-out images, in lockstep.
 
-    `right` of the `images` have the right class, or without labels the ANN's; spikes and synaptic
-    operations are means an image, a spike carries `bits`. One that was `refused` has the reason
-    and no figures.
+    `more_steps` are those that the network takes beyond `steps`: a probe's before them, and until
+    nothing is pending after them (a mean, where the run settles). `right` of the `images` have the
+    right class, or without labels the ANN's; spikes and synaptic operations are means an image, a
+    spike carries `bits`. One that was `refused` has the reason and no figures.
     """
 
     recipe: str
@@ -31,6 +32,7 @@ class Trial:
     spikes: float = 0.0
     synaptic_operations: float = 0.0
     bits: float = 1.0
+    more_steps: float = 0.0
     refused: str = ""
 
     @property
@@ -46,6 +48,11 @@ class Trial:
         """
         p = (self.right + 1) / (self.images + 2)
         return sqrt(p * (1 - p) / self.images)
+
+    @property
+    def all_steps(self) -> float:
+        """Steps of a run from its first to its last: what a budget of steps counts."""
+        return self.steps + self.more_steps
 
     @property
     def bits_sent(self) -> float:
@@ -82,6 +89,7 @@ def try_recipe(graph: Graph, recipe: str, steps: int, fitting: Fitting, judges: 
     except (PassError, SimulationError) as error:
         return Trial(recipe, steps, refused=str(error))
     measures = result.metrics()
+    settling = (measures["quiescent_steps"]["mean"] or steps) - steps
     return Trial(
         recipe,
         steps,
@@ -90,6 +98,7 @@ def try_recipe(graph: Graph, recipe: str, steps: int, fitting: Fitting, judges: 
         spikes=measures["spikes_per_sample"],
         synaptic_operations=measures["synaptic_operations_per_sample"],
         bits=measures["bits_per_spike"],
+        more_steps=measures["probe_steps"] + max(0.0, settling),
     )
 
 
