@@ -1,11 +1,12 @@
 """What every node gives in the ANN, and on average in the spiking network that is being made."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.ir import Graph, Node
+from thresher.ir import Graph, Op
 from thresher.ir.images import preprocess
 
 Array = NDArray[Any]
@@ -22,7 +23,7 @@ class LayerValues:
     """
 
     def __init__(self, graph: Graph, images: Array) -> None:
-        self.ann = self.graph = graph
+        self.graph = graph
         self.images = images
         parts = [preprocess(graph, images[part]) for part in _parts(len(images))]
         self.exact: dict[str, Array] = {graph.inputs[0].name: np.concatenate(parts)}
@@ -31,15 +32,17 @@ class LayerValues:
 
     def step(self, name: str) -> None:
         """Compute a node in the ANN, and unless it fires in the spiking network."""
-        self.exact[name] = _evaluate(self.ann[name], self.exact)
-        if not self.graph[name].op.can_spike:
-            self.spiking[name] = _evaluate(self.graph[name], self.spiking)
+        node = self.graph[name]
+        self.exact[name] = _evaluate(node.op, node.inputs, self.exact)
+        if not node.op.can_spike:
+            self.spiking[name] = _evaluate(node.synaptic_op, node.inputs, self.spiking)
 
     def replace(self, name: str, upto: str | None = None, **changes: Any) -> None:
         """Change a node's fields; compute it again, and what follows up to a node it leads to."""
         self.graph = self.graph.replace(name, **changes)
         while upto is not None:
-            self.spiking[name] = _evaluate(self.graph[name], self.spiking)
+            node = self.graph[name]
+            self.spiking[name] = _evaluate(node.synaptic_op, node.inputs, self.spiking)
             if name == upto:
                 return
             (name,) = self.graph.consumers(name)
@@ -52,10 +55,10 @@ class LayerValues:
                 del held[old]
 
 
-def _evaluate(node: Node, values: dict[str, Array]) -> Array:
-    inputs = [values[name] for name in node.inputs]
+def _evaluate(op: Op, names: Sequence[str], values: dict[str, Array]) -> Array:
+    inputs = [values[name] for name in names]
     parts = _parts(len(inputs[0]))
-    return np.concatenate([node.op.evaluate(*(x[part] for x in inputs)) for part in parts])
+    return np.concatenate([op.evaluate(*(x[part] for x in inputs)) for part in parts])
 
 
 def _parts(n: int) -> list[slice]:

@@ -1,13 +1,11 @@
 """Weights refitted by ridge regression, so that a layer gives less of an error."""
 
-from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.ir import Tensor
 from thresher.ir.convolution import patches
 from thresher.ir.ops import Conv2d, Linear
 
@@ -19,8 +17,8 @@ SAMPLES_A_WEIGHT = 64
 BATCH = 32
 
 
-def refit(op: Conv2d | Linear, x: Array, residual: Array, penalty: float) -> Conv2d | Linear:
-    """Return the layer with weights and bias that take away what of a residual they explain.
+def refit(op: Conv2d | Linear, x: Array, residual: Array, penalty: float) -> tuple[Array, Array]:
+    """Return the weight and the bias that take away what of a residual the layer can explain.
 
     Minimises, for every output channel, mean (r - dw x - db)^2 + penalty * p * |dw|^2 over
     images and places, p being the mean square of the inputs (Hoerl and Kennard 1970).
@@ -46,12 +44,7 @@ def refit(op: Conv2d | Linear, x: Array, residual: Array, penalty: float) -> Con
     change = found.swapaxes(1, 2).reshape(-1, unknowns + 1)
     weight = op.weight.values + change[:, :unknowns].reshape(op.weight.shape)
     bias = change[:, unknowns] + (0.0 if op.bias is None else op.bias.values)
-    bias_name = op.weight.name + ".bias" if op.bias is None else op.bias.name
-    return replace(
-        op,
-        weight=Tensor(op.weight.name, weight.astype(np.float32)),
-        bias=Tensor(bias_name, bias.astype(np.float32)),
-    )
+    return weight.astype(np.float32), bias.astype(np.float32)
 
 
 def _moments(

@@ -3,7 +3,7 @@
 import thresher.ir.ops as ops
 from thresher.ir.evaluate import evaluate
 from thresher.ir.graph import Graph
-from thresher.ir.node import Input, Node, Preprocess, Probe, Readout
+from thresher.ir.node import Input, Node, Preprocess, Probe, Readout, Synapses
 from thresher.ir.op import OPS, Op
 from thresher.ir.schema import schema
 from thresher.ir.spec import load, save
@@ -20,6 +20,7 @@ __all__ = [
     "Probe",
     "Readout",
     "Spiking",
+    "Synapses",
     "Tensor",
     "evaluate",
     "load",

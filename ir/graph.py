@@ -218,6 +218,23 @@ class Graph:
         except GraphError as error:
             raise GraphError(f"{where}: {error}") from error
 
+    def _check_synapses(self, node: Node, where: str) -> None:
+        weight, given = node.op.tensors.get("weight"), node.synapses
+        if weight is None or not node.op.is_linear():
+            raise GraphError(
+                f"{where}: synapses stand on op '{node.op.kind}', which has no weights that become "
+                "synapses; take them out"
+            )
+        if given is not None and given.weight.shape != weight.shape:
+            raise GraphError(
+                f"{where}: the synapses' weight is {list(given.weight.shape)}; expected "
+                f"{list(weight.shape)}, as the op's"
+            )
+        try:
+            node.synaptic_op.infer_shape(*self.in_shapes(node.name))
+        except GraphError as error:
+            raise GraphError(f"{where}: synapses: {error}") from error
+
     def _check_annotations(self) -> None:
         for node in self.nodes:
             where = f"{self._place(node.name)}node '{node.name}'"
@@ -226,6 +243,8 @@ class Graph:
                     f"{where}: a delay stands on op '{node.op.kind}'; expected it on a linear node "
                     "between two populations, whose projection it delays"
                 )
+            if node.synapses is not None:
+                self._check_synapses(node, where)
             if node.spiking is None:
                 continue
             try:

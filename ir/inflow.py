@@ -88,7 +88,7 @@ def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflo
     windows = node.op.to_windows(*graph.in_shapes(node.name))
     if windows is not None:
         return _windows(graph, node, flows[0], windows)
-    ports = node.op.to_linear_maps(*graph.in_shapes(node.name))
+    ports = node.synaptic_op.to_linear_maps(*graph.in_shapes(node.name))
     if ports is None:
         raise GraphError(
             f"{place(node)}node '{node.name}' ({node.op.kind}) is not linear, and no population "

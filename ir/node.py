@@ -1,7 +1,8 @@
 """Node and Input: what a graph is made of, each checked as it is made."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from thresher.ir.fields import (
     IntsRule,
     NumbersRule,
     OptionalRule,
+    TensorRule,
     check_fields,
     ruled,
 )
@@ -115,10 +117,22 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Synapses:
+    """Weights and biases of the SNN where they are others than the ANN's, in the same shapes."""
+
+    weight: Tensor = ruled(TensorRule())
+    bias: Tensor = ruled(TensorRule())
+
+    def __post_init__(self) -> None:
+        check_fields(self, "synapses", GraphError)
+
+
+@dataclass(frozen=True)
 class Node:
     """An operation of the ANN; with `spiking`, also a population of the SNN.
 
-    `delay` (ticks; steps in lockstep) holds for the projection that a linear node is part of.
+    `delay` (ticks; steps in lockstep) holds for the projection that a linear node is part of;
+    `synapses` take the place of the op's weights in the SNN.
     """
 
     name: str
@@ -127,12 +141,23 @@ class Node:
     spiking: Spiking | None = None
     delay: int | None = ruled(OptionalRule(IntRule(0)), None)
     mark: Mark | None = field(default=None, compare=False, repr=False)
+    synapses: Synapses | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, f"node '{self.name}'", GraphError)
 
+    @cached_property
+    def synaptic_op(self) -> Op:
+        """What the node computes in the SNN: its op, with the weights of its own synapses."""
+        if self.synapses is None:
+            return self.op
+        changes: dict[str, Any] = {"weight": self.synapses.weight, "bias": self.synapses.bias}
+        return replace(self.op, **changes)
+
     @property
     def tensors(self) -> Iterator[Tensor]:
         yield from self.op.tensors.values()
+        if self.synapses is not None:
+            yield from (self.synapses.weight, self.synapses.bias)
         if self.spiking is not None:
             yield from (tensor for _, tensor in self.spiking.tensors)

@@ -5,7 +5,7 @@ import inspect
 from thresher.ir.fields import IntRule, Json, TensorRule, is_required, rules_of
 from thresher.ir.graph import SETTLE_LIMIT
 from thresher.ir.initialise import INITIALISERS
-from thresher.ir.node import Input, Probe, Readout
+from thresher.ir.node import Input, Probe, Readout, Synapses
 from thresher.ir.op import OPS, Op
 from thresher.ir.spec import KEYS, REQUIRED
 from thresher.ir.spec_inputs import preprocess_rules
@@ -129,6 +129,7 @@ def _op(op: type[Op]) -> Json:
         },
         {
             "spiking": _ref("spiking"),
+            "synapses": _record(Synapses),
             "delay": {
                 "description": "Ticks (lockstep: steps) that spikes take through this node.",
                 **IntRule(0).schema(),

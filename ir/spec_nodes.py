@@ -14,7 +14,7 @@ from thresher.ir.marks import (
     placed,
     text_of,
 )
-from thresher.ir.node import Input, Node
+from thresher.ir.node import Input, Node, Synapses
 from thresher.ir.op import OPS, Op, Shape
 from thresher.ir.spec_fields import Reference, Settings, parse_value, read_fields
 from thresher.ir.spec_tensors import TensorSource
@@ -84,6 +84,7 @@ class _NodeReader:
             else self._read_spiking(name, expect_map(spiking, f"{what}: spiking")),
             None if delay is None else parse_value(IntRule(0), delay, f"{what}: field 'delay'"),
             self._keys[name],
+            self._read_synapses(name, section),
         )
         self._nodes.append(node)
         self._shapes[name] = self._infer_shape(node)
@@ -105,7 +106,9 @@ class _NodeReader:
                 )
             cls = OPS.get(kind)
         fields = [field.name for field, _ in rules_of(cls)]
-        section.expect_keys(["op", "from", *fields, "spiking", "delay"], f"{what} ({kind})")
+        section.expect_keys(
+            ["op", "from", *fields, "spiking", "delay", "synapses"], f"{what} ({kind})"
+        )
         with placed(section.entries["from"].mark, what):
             cls.expect_inputs(len(sources))
         in_shapes = [self._shapes[source] for source in sources]
@@ -139,6 +142,24 @@ class _NodeReader:
         values = read_fields(Spiking, section, what, f"{name}.spiking", resolve)
         with placed(section.mark, f"node '{name}'"):
             return Spiking(**values)
+
+    def _read_synapses(self, name: str, section: YamlMap) -> Synapses | None:
+        what = f"node '{name}': synapses"
+        if "synapses" not in section.entries:
+            return None
+        given = expect_map(section.entries["synapses"], what)
+        given.expect_keys([field.name for field, _ in rules_of(Synapses)], what)
+
+        def resolve(reference: Reference, settings: Settings) -> Tensor:
+            def infer_shape() -> Shape:
+                raise SpecError(
+                    f"tensor '{reference.tensor}' has an initialiser, but synapses are never "
+                    "drawn; expected a tensor of a file"
+                )
+
+            return self._resolve(reference, what, infer_shape)
+
+        return Synapses(**read_fields(Synapses, given, what, f"{name}.synapses", resolve))
 
     def _resolve(self, reference: Reference, what: str, infer_shape: Callable[[], Shape]) -> Tensor:
         is_optional = isinstance(reference.rule, TensorRule) and reference.rule.optional

@@ -101,6 +101,8 @@ def _entry(node: Node) -> dict[str, object]:
     entry.update((key, item) for key, item in names.items() if item != f"{node.name}.{key}")
     if node.spiking is not None:
         entry["spiking"] = {"neuron": node.spiking.neuron, **dump_fields(node.spiking)}
+    if node.synapses is not None:
+        entry["synapses"] = dump_fields(node.synapses)
     if node.delay is not None:
         entry["delay"] = node.delay
     return entry

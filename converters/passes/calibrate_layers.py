@@ -14,7 +14,7 @@ from thresher.converters.ridge import refit
 from thresher.converters.simulator import Sent
 from thresher.converters.start_fits import FITS
 from thresher.errors import PassError
-from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir import Graph, Node, Spiking, Synapses, Tensor
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, OptionalRule, ruled
 from thresher.ir.ops import Add, Conv2d, Identity, Linear, MaxPool2d
 from thresher.ir.spiking import spread
@@ -41,8 +41,9 @@ class CalibrateLayers(Pass):
     rounds : int
         How often that is done, each time on the neurons as the time before left them.
     weights : str
-        ridge: weights and biases are refitted by ridge regression, so that the layer's mean current
-        comes as near to the ANN's as the spikes that reach it let it. keep: they stay.
+        ridge: synapses get weights and biases of their own by ridge regression, so that the layer's
+        mean current comes as near to the ANN's as the spikes that reach it let it. keep: they have
+        the ANN's.
     penalty : float
         Of the ridge regression, in units of the inputs' mean square; the larger, the less the
         weights change.
@@ -63,7 +64,6 @@ class CalibrateLayers(Pass):
 
     name: ClassVar[str] = "calibrate-layers"
     needs: ClassVar[frozenset[str]] = frozenset({"calibration", "steps", "simulator"})
-    preserves: ClassVar[str] = "shape"
     start: str = ruled(ChoiceRule((*FITS, "keep")), "line")
     rounds: int = ruled(IntRule(1), 2)
     weights: str = ruled(ChoiceRule(("ridge", "keep")), "ridge")
@@ -100,13 +100,17 @@ class CalibrateLayers(Pass):
         (source,) = node.inputs
         theta = spread(spiking.threshold, values.graph.shapes[node.name])
         for name in _summands(values.graph, source):
-            op = values.graph[name].op
+            op = values.graph[name].synaptic_op
             assert isinstance(op, Conv2d | Linear)
             residual = _that_counts(values.exact[source], values.spiking[source], theta)
             if residual.any():
                 (before,) = values.graph[name].inputs
-                op = refit(op, values.spiking[before], residual, self.penalty)
-                values.replace(name, upto=source, op=op)
+                weight, bias = refit(op, values.spiking[before], residual, self.penalty)
+                synapses = Synapses(
+                    Tensor(tensor_name(values.graph, name, "synapses.weight"), weight),
+                    Tensor(tensor_name(values.graph, name, "synapses.bias"), bias),
+                )
+                values.replace(name, upto=source, synapses=synapses)
                 context.note(name, "weights", "refitted to the spikes that reach it")
 
     def _fit(self, values: LayerValues, node: Node, spiking: Spiking, context: Context) -> Spiking:

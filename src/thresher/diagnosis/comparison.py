@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from thresher.diagnosis.decompose import Parts, of_carrier, of_population
 from thresher.diagnosis.spikes import BlockSpikes
 from thresher.diagnosis.subject import Layer
-from thresher.diagnosis.walk import Array, driven, evaluated, nodes_between, walk
+from thresher.diagnosis.walk import Array, driven, evaluated, nodes_between, transmitted, walk
 from thresher.ir import Graph, Node
 from thresher.ir.inflow import deciding_node
 from thresher.ir.threads import map_in_threads
@@ -81,7 +81,8 @@ class BlockComparison:
             if node.name not in self._layers:
                 continue
             layer = self._layers[node.name]
-            received, snn_received = driven(node, into), driven(node, snn_into)
+            received = driven(node, into)
+            snn_received = driven(node, snn_into, transmitted)
             if layer.staircase is None:
                 activation = received
                 parts = of_carrier(activation, snn_received, value)
@@ -115,7 +116,7 @@ class BlockComparison:
     def _spiking(self, node: Node, into: Sequence[Array]) -> Array:
         layer = self._layers.get(node.name)
         if layer is None:
-            return evaluated(node, into)
+            return transmitted(node, into)
         if layer.fires:
             return layer.unit * self._counts[node.name] / self._steps
         return self._readout(node, layer, into)
@@ -123,20 +124,21 @@ class BlockComparison:
     def _on_staircase(self, node: Node, into: Sequence[Array]) -> Array:
         layer = self._layers.get(node.name)
         if layer is None:
-            return evaluated(node, into)
-        received = driven(node, into)
+            return transmitted(node, into)
+        received = driven(node, into, transmitted)
         return received if layer.staircase is None else layer.staircase(received)
 
     def _readout(self, node: Node, layer: Layer, into: Sequence[Array]) -> Array:
         """Return the membrane's logits: what arrived in its window, a step."""
         if not self._after and not any(layer.delays.values()):
-            return driven(node, into)
+            return driven(node, into, transmitted)
         steps, given = self._steps - self._after, dict(self._image)
         for name, delay in layer.delays.items():
             counts = self._spikes.arrived(name, delay, self._after)
             given[name] = self._layers[name].unit * counts / steps
-        *_, (_, arrived, _) = walk(nodes_between(self._graph, given, node.name), given, evaluated)
-        return driven(node, arrived)
+        nodes = nodes_between(self._graph, given, node.name)
+        *_, (_, arrived, _) = walk(nodes, given, transmitted)
+        return driven(node, arrived, transmitted)
 
 
 def _argmax(values: Array) -> Ints:

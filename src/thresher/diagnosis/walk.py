@@ -35,9 +35,17 @@ def evaluated(node: Node, inputs: Sequence[Array]) -> Array:
     return node.op.evaluate(*inputs)
 
 
-def driven(node: Node, inputs: Sequence[Array]) -> Array:
-    """Return the mean current into a population or a readout: an activation passes its input on."""
-    return inputs[0] if node.op.can_spike else node.op.evaluate(*inputs)
+def transmitted(node: Node, inputs: Sequence[Array]) -> Array:
+    """Evaluate a node as the SNN does: with the weights of its synapses."""
+    return node.synaptic_op.evaluate(*inputs)
+
+
+def driven(node: Node, inputs: Sequence[Array], rule: Rule = evaluated) -> Array:
+    """Return the mean current into a population or a readout: an activation passes its input on.
+
+    `rule` says whose weights count: the ANN's, or those of `transmitted`.
+    """
+    return inputs[0] if node.op.can_spike else rule(node, inputs)
 
 
 def nodes_between(graph: Graph, given: Mapping[str, Array], target: str) -> list[Node]:
