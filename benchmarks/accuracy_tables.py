@@ -54,11 +54,13 @@ class Goal:
 
 
 GOALS = (
-    Goal("lenet", "binary", 4, 0.5, "default"),
+    Goal("lenet", "binary", 4, 0.3, "default"),
+    Goal("lenet", "binary", 8, 0.1, "default"),
+    Goal("vgg7", "binary", 4, 0.3, "default"),
+    Goal("vgg7", "binary", 8, 0.1, "default"),
+    Goal("resnet20", "binary", 16, 1.0, "default"),
+    Goal("resnet20", "binary", 32, 0.3, "default"),
     Goal("lenet", "async", 16, 0.5, "default"),
-    Goal("vgg7", "binary", 8, 0.5, "default"),
-    Goal("resnet20", "binary", 16, 2.0, "default"),
-    Goal("resnet20", "binary", 32, 1.0, "default"),
     Goal("resnet20", "graded", 4, 0.5),
 )
 
