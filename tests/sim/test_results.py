@@ -12,10 +12,10 @@ from thresher import Result, simulate
 X = np.array([[1.0, 0.0], [0.5, 0.0], [0.0, 1.0], [0.0, 0.0]], np.float32)
 Y = np.array([0, 1, 1, 0])
 KEYS = """
-    format schedule steps probe_steps ticks_per_step refractory delay samples engine precision accuracy
+    format schedule steps ticks_per_step refractory delay samples engine precision accuracy
     ann_accuracy ann_agreement accuracy_by_step predictions spikes_per_sample spikes_by_population
     mean_rate_by_population synaptic_operations_per_sample dense_macs_per_sample
-    input_macs_per_sample latency_steps events peak_queue wall_seconds images_per_second
+    probe_steps input_macs_per_sample latency_steps events peak_queue wall_seconds images_per_second
     thresher_version
     arrivals encoder readout t_start seed first_evidence_steps confident_steps undecided
     settle_limit quiescent_steps
