@@ -123,6 +123,9 @@ def test_interrupt_says_what_was_done_and_leaves_no_file(
 
 def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
     before = sorted(folder.iterdir())
+    began = time.monotonic()
+    subprocess.run([*PYTHON, "validate", "tiny.snn.yaml"], env=ENVIRONMENT, capture_output=True)
+    startup = time.monotonic() - began  # how long a loaded machine takes
     line = "simulate tiny.snn.yaml --data data.npz --steps 1000000 --engine reference"
     process = subprocess.Popen(
         [*PYTHON, *line.split(), "--metrics", "out.json", "--trace", "out.npz"],
@@ -131,9 +134,12 @@ def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    try:
+        time.sleep(max(2.0, 3 * startup))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     message = "thresher: stopped after 0 of 6 images (simulating, lockstep)"
     assert (process.returncode, out, err.strip()) == (130, "", message)
     assert sorted(folder.iterdir()) == before
