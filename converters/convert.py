@@ -27,33 +27,10 @@ def convert(
     settings: Mapping[str, object] | None = None,
     simulator: Simulator | None = None,
 ) -> Graph:
-    """Convert an ANN's graph by a recipe.
+    """Convert an ANN's graph by a recipe; `simulator` serves the passes that need spikes.
 
-    Parameters
-    ----------
-    recipe : str, path or list of Pass
-        A recipe's name ("default"), a recipe file, or the passes themselves, which keep the
-        graph's readout.
-    calibration : ndarray, optional
-        Raw images (N, *shape) from the training set; the graph's `preprocess` is applied to them.
-    labels : ndarray, optional
-        Their classes (N,).
-    steps : int, optional
-        The time steps that the network is made for.
-    settings : mapping, optional
-        Parameters that replace the recipe's, "PASS.FIELD" to a value or its text.
-    simulator : Simulator, optional
-        For passes that need spikes; `thresher.convert` brings one.
-
-    Returns
-    -------
-    Graph
-        The network with neurons at its activations and provenance in `meta`; see `account`.
-
-    Raises
-    ------
-    PassError, SpecError, DataError
-        Where a pass, a recipe file or the calibration images are at fault.
+    `thresher.convert` brings a simulator, and says what the other parameters are and what is
+    raised.
     """
     chosen = _recipe(recipe).with_settings(settings or {})
     if chosen.readout is not None:

@@ -130,15 +130,9 @@ class _NodeReader:
         what = f"node '{name}': spiking"
         section.expect_keys([field.name for field, _ in rules_of(Spiking)], what)
 
-        def resolve(reference: Reference, settings: Settings) -> Tensor:
-            def infer_shape() -> Shape:
-                raise SpecError(
-                    f"tensor '{reference.tensor}' has an initialiser, but only weights of ops can "
-                    "be drawn; expected a number or a tensor of a file"
-                )
-
-            return self._resolve(reference, what, infer_shape)
-
+        resolve = self._given(
+            what, "only weights of ops can be drawn; expected a number or a tensor"
+        )
         values = read_fields(Spiking, section, what, f"{name}.spiking", resolve)
         with placed(section.mark, f"node '{name}'"):
             return Spiking(**values)
@@ -150,16 +144,21 @@ class _NodeReader:
         given = expect_map(section.entries["synapses"], what)
         given.expect_keys([field.name for field, _ in rules_of(Synapses)], what)
 
+        resolve = self._given(what, "synapses are never drawn; expected a tensor")
+        return Synapses(**read_fields(Synapses, given, what, f"{name}.synapses", resolve))
+
+    def _given(self, what: str, why: str) -> Callable[[Reference, Settings], Tensor]:
+        """Return what finds a tensor that an initialiser cannot stand for."""
+
         def resolve(reference: Reference, settings: Settings) -> Tensor:
             def infer_shape() -> Shape:
                 raise SpecError(
-                    f"tensor '{reference.tensor}' has an initialiser, but synapses are never "
-                    "drawn; expected a tensor of a file"
+                    f"tensor '{reference.tensor}' has an initialiser, but {why} of a file"
                 )
 
             return self._resolve(reference, what, infer_shape)
 
-        return Synapses(**read_fields(Synapses, given, what, f"{name}.synapses", resolve))
+        return resolve
 
     def _resolve(self, reference: Reference, what: str, infer_shape: Callable[[], Shape]) -> Tensor:
         is_optional = isinstance(reference.rule, TensorRule) and reference.rule.optional
