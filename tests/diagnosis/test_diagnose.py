@@ -25,7 +25,7 @@ from thresher import (
 from thresher.diagnosis import CAUSES, LayerDiagnosis
 from thresher.diagnosis.spikes import BlockSpikes
 from thresher.diagnosis.subject import layers_of
-from thresher.ir import Graph, Node, Spiking
+from thresher.ir import Graph, Node, Probe, Spiking
 from thresher.ir.ops import Conv2d, Flatten, MaxPool2d, Relu, Softmax
 from thresher.sim import compile_graph
 
@@ -341,6 +341,12 @@ def test_a_count_that_is_no_staircase_is_refused_by_name(
 ) -> None:
     with pytest.raises(SimulationError, match=message):
         diagnose(two_layers(**annotation), X, steps=STEPS)
+
+
+def test_a_network_that_is_probed_is_refused() -> None:
+    probed = replace(two_layers(), probe=Probe("srp", 4))
+    with pytest.raises(SimulationError, match="the graph asks for a probe"):
+        diagnose(probed, X, steps=STEPS)
 
 
 @pytest.mark.parametrize(

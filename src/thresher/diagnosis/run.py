@@ -57,8 +57,9 @@ def diagnose(
     Raises
     ------
     SimulationError
-        Where the options do not fit, or a population's count is no staircase of its mean input:
-        neurons other than `if` and `signed_if`, hard reset, and precision "int".
+        Where the options do not fit, the graph asks for a probe, or a population's count is no
+        staircase of its mean input: neurons other than `if`, `burst`, `signed_if` and
+        `signed_burst`, hard reset, and precision "int".
     GraphError
         For a readout that there is not.
     DataError
@@ -70,6 +71,11 @@ def diagnose(
     in float64: a potential that ends within the engine's rounding of a threshold may leave a spike
     of unevenness.
     """
+    if snn.probe is not None:
+        raise SimulationError(
+            "the graph asks for a probe, after which every sample starts from potentials of its "
+            "own, so that no staircase is the network's; diagnose takes networks without a probe"
+        )
     n_steps = checks.steps_of(snn, steps)
     *_, delay_ticks = checks.timing(schedule, ticks_per_step, refractory, arrivals, delay)
     dtype = _dtype(precision)
