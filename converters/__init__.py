@@ -3,11 +3,13 @@
 import thresher.converters.passes as passes
 from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
+from thresher.converters.importers import IMPORTERS, import_model, import_torch
 from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
 from thresher.converters.recipe import Recipe, load_recipe, recipe_names
 from thresher.converters.simulator import Sent, Simulator
 
 __all__ = [
+    "IMPORTERS",
     "PASSES",
     "Account",
     "Context",
@@ -17,6 +19,8 @@ __all__ = [
     "Simulator",
     "account",
     "convert",
+    "import_model",
+    "import_torch",
     "load_recipe",
     "passes",
     "recipe_names",

@@ -3,7 +3,14 @@
 __version__ = "0.1.0"
 
 from thresher.conversion import convert
-from thresher.converters import Pass, Recipe, account, load_recipe
+from thresher.converters import (
+    Pass,
+    Recipe,
+    account,
+    import_model,
+    import_torch,
+    load_recipe,
+)
 from thresher.diagnosis import Diagnosis, diagnose
 from thresher.errors import (
     DataError,
@@ -14,6 +21,7 @@ from thresher.errors import (
     SpecError,
     ThresherError,
     TrainingError,
+    UnsupportedError,
 )
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.search import Selection, convert_within, selection
@@ -43,12 +51,15 @@ __all__ = [
     "Training",
     "TrainingError",
     "TrainingSettings",
+    "UnsupportedError",
     "__version__",
     "account",
     "convert",
     "convert_within",
     "diagnose",
     "evaluate",
+    "import_model",
+    "import_torch",
     "load",
     "load_recipe",
     "load_trace",

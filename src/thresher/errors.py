@@ -1,5 +1,8 @@
 """Every error that Thresher raises on purpose; all are ThresherError."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 
 class ThresherError(Exception):
     """Say what was wrong, where, what was expected and what to do, in one paragraph."""
@@ -31,6 +34,27 @@ class TrainingError(ThresherError):
 
 class DivergenceError(TrainingError):
     """The loss of a training run is no finite number any more."""
+
+
+class Refusal(NamedTuple):
+    """A part of a model that cannot be taken over: where it stands, what it is, and why not."""
+
+    place: str
+    operation: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.place} ({self.operation}): {self.why}"
+
+
+class UnsupportedError(ThresherError):
+    """Parts of a model are beyond what a graph can say; `refusals` lists them all."""
+
+    def __init__(self, what: str, refusals: Sequence[Refusal]) -> None:
+        listed = "; ".join(map(str, refusals))
+        super().__init__(f"{what} cannot be imported, {len(refusals)} refused: {listed}")
+        self.what = what
+        self.refusals = tuple(refusals)
 
 
 class MissingExtraError(ThresherError):

@@ -16,6 +16,7 @@ from thresher.cli.convert import convert
 from thresher.cli.demo import demo
 from thresher.cli.diagnose import diagnose
 from thresher.cli.evaluate import evaluate
+from thresher.cli.import_ import import_
 from thresher.cli.info import info
 from thresher.cli.inspect import inspect
 from thresher.cli.progress import StoppedError
@@ -31,9 +32,11 @@ DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-COMMANDS = (demo, validate, inspect, train, evaluate, convert, simulate, diagnose, info, schema)
+COMMANDS = (
+    demo, validate, inspect, import_, train, evaluate, convert, simulate, diagnose, info, schema,
+)  # fmt: skip
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def _show_version(wanted: bool) -> None:

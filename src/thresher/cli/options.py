@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +29,25 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
     return parse
 
 
+def sizes(text: str) -> tuple[int, ...]:
+    """Parse a shape: sizes of at least 1, with commas between."""
+    items = str(text).split(",")
+    if not all(item.strip().isdecimal() and int(item) > 0 for item in items):
+        raise typer.BadParameter(f"'{text}'; expected sizes with commas, such as 3,32,32")
+    return tuple(map(int, items))
+
+
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The network's spec file (YAML).")]
+
+InputShape = Annotated[
+    Any,
+    typer.Option(
+        "--shape",
+        metavar="C,H,W",
+        parser=sizes,
+        help="The input's shape without the batch axis, where the model leaves axes open.",
+    ),
+]
 
 Data = Annotated[
     str,

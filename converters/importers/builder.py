@@ -1,0 +1,167 @@
+"""GraphBuilder: the nodes of an imported model as they are read, and all that was refused."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thresher.errors import GraphError, Refusal, UnsupportedError
+from thresher.ir import Graph, Input, Node, Op, Tensor
+from thresher.ir.op import Shape
+from thresher.ir.ops import Convolution, Identity, Linear, Scale
+from thresher.ir.tensors import FLOATS, expect_finite, expect_size
+
+Array = NDArray[Any]
+
+LARGEST_VALUE = 2**27
+"""Numbers that a node may give for one sample."""
+MOST_NODES = 20_000
+
+
+class Value(NamedTuple):
+    """What an input or a node gives; the shape is without the batch axis."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A tensor of the graph and the array that it was made from."""
+
+    source: Array
+    tensor: Tensor
+
+
+class GraphBuilder:
+    """Collect the nodes of a model, infer shapes, and keep what is refused until the end.
+
+    Parameters
+    ----------
+    name : str
+        The graph's.
+    what : str
+        The model, as messages call it: a file's path, a module's class.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        self.what = what
+        self.refusals: list[Refusal] = []
+        self._inputs: list[Input] = []
+        self._nodes: list[Node] = []
+        self._names: set[str] = set()
+        self._tensors: dict[str, _Held] = {}
+
+    def input(self, name: str, shape: Shape) -> Value:
+        """Add an input of the graph."""
+        expect_values(name, shape)
+        self._inputs.append(Input(self._fresh(name), shape))
+        return Value(self._inputs[-1].name, shape)
+
+    def add(self, name: str, op: Op, *inputs: Value) -> Value:
+        """Add a node, called `name` or, where that is taken, `name_1` and so on.
+
+        Raises
+        ------
+        GraphError
+            Where the op does not take inputs of these shapes, or gives too many numbers.
+        """
+        if len(self._nodes) >= MOST_NODES:
+            raise GraphError(f"is one of more than {MOST_NODES:,} nodes; expected at most so many")
+        shape = op.infer_shape(*(value.shape for value in inputs))
+        expect_values(name, shape)
+        node = Node(self._fresh(name), op, tuple(value.name for value in inputs))
+        self._nodes.append(node)
+        return Value(node.name, shape)
+
+    def tensor(self, name: str, values: Array) -> Tensor:
+        """Return the tensor of that name, float16, float32 or float64; one array gives one tensor.
+
+        Raises
+        ------
+        SpecError
+            Where the values are not finite.
+        """
+        name = _clean(name)
+        stem, number = name, 0
+        while name in self._tensors and self._tensors[name].source is not values:
+            number += 1
+            name = f"{stem}_{number}"
+        if name not in self._tensors:
+            expect_size(name, values.shape)
+            kept = values.dtype in map(np.dtype, FLOATS)
+            floats = np.ascontiguousarray(values, values.dtype if kept else np.float32)
+            expect_finite(name, floats)
+            self._tensors[name] = _Held(values, Tensor(name, floats.reshape(values.shape)))
+        return self._tensors[name].tensor
+
+    def refuse(self, place: str, operation: str, why: object) -> None:
+        """Note a part that cannot be taken over."""
+        self.refusals.append(Refusal(place, operation, str(why)))
+
+    def finish(self, outputs: Sequence[Value]) -> Graph:
+        """Return the graph.
+
+        Raises
+        ------
+        UnsupportedError
+            Where anything was refused.
+        """
+        if self.refusals:
+            raise UnsupportedError(self.what, self.refusals)
+        sources = {item.name for item in self._inputs}
+        ends = [
+            self.add("output", Identity(), value) if value.name in sources else value
+            for value in outputs
+        ]
+        names = tuple(dict.fromkeys(value.name for value in ends))
+        return _with_biases(Graph(self.name, tuple(self._inputs), tuple(self._nodes), names))
+
+    def _fresh(self, name: str) -> str:
+        stem = _clean(name)
+        free, number = stem, 0
+        while free in self._names:
+            number += 1
+            free = f"{stem}_{number}"
+        self._names.add(free)
+        return free
+
+
+def expect_values(name: str, shape: Shape) -> None:
+    """Raise GraphError where a shape has an empty axis or more numbers than a node may give."""
+    if min(shape, default=1) < 1 or prod(shape) > LARGEST_VALUE:
+        raise GraphError(
+            f"'{name}' would be {list(shape)}; expected sizes of at least 1 and at most "
+            f"{LARGEST_VALUE:,} numbers"
+        )
+
+
+def _clean(name: str) -> str:
+    """Return a name without what files and tables could not carry."""
+    composed = unicodedata.normalize("NFC", name)
+    kept = (c if c.isprintable() and not c.isspace() else "_" for c in composed)
+    return "".join(kept).strip("/") or "node"
+
+
+def _with_biases(graph: Graph) -> Graph:
+    """Make offsets that follow a linear layer without bias its bias."""
+    for node in graph:
+        source = node.inputs[0]
+        if not _is_offset(node) or source not in graph or source in graph.outputs:
+            continue
+        layer = graph[source]
+        plain = isinstance(layer.op, (Convolution, Linear)) and layer.op.bias is None
+        if plain and graph.consumers(source) == (node.name,):
+            changes: dict[str, Any] = {"bias": node.op.tensors["bias"]}
+            graph = graph.replace(source, op=replace(layer.op, **changes)).without(node.name)
+    return graph
+
+
+def _is_offset(node: Node) -> bool:
+    op = node.op
+    return isinstance(op, Scale) and op.bias is not None and bool((op.weight.values == 1).all())

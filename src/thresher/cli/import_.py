@@ -1,0 +1,32 @@
+"""`thresher import`: a model of another tool to a spec."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thresher import converters, ir
+from thresher.cli import options
+from thresher.cli.convert import check_tensors
+from thresher.cli.paths import check_output
+
+Model = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help=f"The model: one of {', '.join(converters.IMPORTERS)}."),
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="OUT.yaml", help="The spec; tensors beside it."),
+]
+
+
+def import_(model: Model, output: Output, shape: options.InputShape = None) -> None:
+    """Read a model of another tool and write it as a spec, with its tensors beside it."""
+    check_output(output, "--output", [".yaml", ".yml"], keep=[model])
+    check_tensors(output)
+    graph = converters.import_model(model, shape)
+    ir.save(graph, output)
+    beside = f" and {output.with_suffix('.safetensors').name}" if graph.tensors else ""
+    print(f"wrote {output}{beside}: {len(graph.nodes)} nodes from {model}")
+    print(f"next: thresher inspect {shlex.quote(str(output))}")
