@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "datasets": BASE | {"ir", "digits"},
     "conversion": BASE | {"ir", "sim", "converters"},
     "report": BASE | {"ir", "sim"},
+    "export": BASE | {"ir", "sim"},
     "diagnosis": BASE | {"ir", "sim", "converters"},
     "search": BASE | {"ir", "sim", "converters", "conversion"},
     "training": BASE | {"ir", "converters"},

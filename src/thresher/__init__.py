@@ -23,6 +23,7 @@ from thresher.errors import (
     TrainingError,
     UnsupportedError,
 )
+from thresher.export import export_c
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.search import Selection, convert_within, selection
 from thresher.sim import Result, Trace, load_trace, simulate
@@ -58,6 +59,7 @@ __all__ = [
     "convert_within",
     "diagnose",
     "evaluate",
+    "export_c",
     "import_model",
     "import_torch",
     "load",

@@ -16,6 +16,7 @@ from thresher.cli.convert import convert
 from thresher.cli.demo import demo
 from thresher.cli.diagnose import diagnose
 from thresher.cli.evaluate import evaluate
+from thresher.cli.export import export
 from thresher.cli.import_ import import_
 from thresher.cli.info import info
 from thresher.cli.inspect import inspect
@@ -33,8 +34,19 @@ UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 COMMANDS = (
-    demo, validate, inspect, import_, train, evaluate, convert, simulate, diagnose, info, schema,
-)  # fmt: skip
+    demo,
+    validate,
+    inspect,
+    import_,
+    train,
+    evaluate,
+    convert,
+    simulate,
+    diagnose,
+    export,
+    info,
+    schema,
+)
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -1,0 +1,6 @@
+"""Networks out: converted graphs as files that others run; importing this fills the registry."""
+
+from thresher.export.c99 import export_c
+from thresher.export.exporter import EXPORTERS, Exporter
+
+__all__ = ["EXPORTERS", "Exporter", "export_c"]

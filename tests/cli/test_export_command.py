@@ -1,0 +1,45 @@
+"""`thresher export`: what it writes and prints of a network, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from tiny_network import Thresher
+
+EXPORT = "export whole.yaml --to c -o net.c"
+
+
+@pytest.fixture
+def whole(folder: Path) -> Path:
+    """The tiny network with the scales of precision int."""
+    text = (folder / "tiny.snn.yaml").read_text().replace("threshold:", "scale: 8, threshold:")
+    (folder / "whole.yaml").write_text(text + "readout: {kind: membrane, scale: 8}\n")
+    return folder
+
+
+def test_export_writes_a_c_file_and_says_what_it_takes(whole: Path, thresher: Thresher) -> None:
+    found = thresher(f"{EXPORT} --steps 4 --schedule async --ticks-per-step 8")
+    assert found.status == 0, found.err
+    assert found.out.startswith("wrote net.c\n  functions tiny_start, tiny_step, tiny_outputs\n")
+    text = (whole / "net.c").read_text()
+    assert "#define TINY_ASYNC 1" in text and "#define TINY_TICKS_PER_STEP 8" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (EXPORT, "how many steps? Give --steps T"),
+        (f"{EXPORT}pp --steps 4", "'net.cpp' has the suffix '.cpp'; expected .c"),
+        (f"{EXPORT} --steps 4 --ticks-per-step 0", "'0'; expected a whole number of at least 1"),
+        ("export whole.yaml --to d -o net.c", "'d'; expected one of c"),
+        ("export tiny.yaml --to c -o net.c --steps 4", "has no threshold: the graph is not"),
+        ("export tiny.snn.yaml --to c -o net.c --steps 4", "convert with the pass 'quantize'"),
+        ("export data.npz --to c -o net.c", "'.npz'; expected the spec of a network"),
+    ],
+)
+def test_export_refuses_by_name(line: str, message: str, whole: Path, thresher: Thresher) -> None:
+    before = set(whole.iterdir())
+    found = thresher(line)
+    assert found.status == 2
+    assert message in found.err
+    assert len(found.err.splitlines()) == 1
+    assert set(whole.iterdir()) == before

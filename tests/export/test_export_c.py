@@ -1,0 +1,236 @@
+"""C out: compiled without a warning, the file fires the spikes of the simulator's int run."""
+
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from c_program import GCC, SANITIZED, build, needs_gcc, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import chain, conv, fires, linear, neurons
+from running import Setting, network_of, stimulus_of
+from running import run as simulated
+from strategies import graphs, images
+
+from thresher import convert, digits, load, simulate
+from thresher.errors import SimulationError
+from thresher.export import export_c
+from thresher.ir import Graph, Preprocess, Probe, Readout
+from thresher.ir.ops import Flatten
+
+ROOT = Path(__file__).parents[2]
+
+
+def exported(graph: Graph, folder: Path, **timing: object) -> Path:
+    path = folder / "net.c"
+    export_c(replace(graph, name="net"), path, **timing)
+    return path
+
+
+def compare(graph: Graph, image: np.ndarray, setting: Setting, folder: Path) -> None:
+    """Compare every spike and decision of one image with the reference engine's."""
+    network = network_of(graph, setting)
+    stimulus = stimulus_of(graph, network, image, setting)
+    expected = simulated(network, stimulus, setting, "reference")
+    event_driven = setting.schedule == "async"
+    ticks = {"ticks_per_step": setting.ticks_per_step, "refractory": setting.refractory}
+    path = exported(
+        replace(graph, readout=replace(graph.readout, t_start=setting.t_start)),
+        folder,
+        steps=setting.steps,
+        delay=setting.delay,
+        **(ticks if event_driven else {}),
+    )
+
+    (found,) = run(build(path, event_driven=event_driven, flags=SANITIZED), image[None])
+
+    numbers = [network.populations[rank].row_major for rank in expected.populations]
+    neurons = [numbering[n] for numbering, n in zip(numbers, expected.neurons, strict=True)]
+    spikes = np.stack([expected.ticks, expected.populations, np.array(neurons, int)], axis=1)
+    np.testing.assert_array_equal(found.spikes, spikes)
+    np.testing.assert_array_equal(found.decisions, expected.predictions)
+
+
+@needs_gcc
+@given(data=st.data())
+@settings(max_examples=50)
+def test_a_random_network_fires_the_same_spikes_in_the_same_order(data: st.DataObject) -> None:
+    graph = data.draw(graphs(delays=True, resets=("soft", "hard")))
+    steps = data.draw(st.sampled_from([4, 5, 3, 2, 1]))
+    timing = {}
+    if data.draw(st.booleans()):
+        rate = data.draw(st.sampled_from([16, 1, 2, 7, 64]))
+        rest = data.draw(st.one_of(st.just(rate - 1), st.integers(0, 2 * rate)))
+        timing = {"schedule": "async", "ticks_per_step": rate, "refractory": rest, "netted": False}
+    setting = Setting(
+        steps=steps,
+        delay=data.draw(st.sampled_from([0, 0, 1, 3])),
+        t_start=data.draw(st.one_of(st.just(0), st.integers(0, steps - 1))),
+        precision="int",
+        **timing,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        compare(graph, data.draw(images(graph))[0], setting, Path(folder))
+
+
+@pytest.fixture(scope="module")
+def cnn() -> Graph:
+    """The digits CNN as recipe int8 makes it: weights of 8 bits, pools folded into synapses."""
+    x_train, *_ = digits.load()
+    return convert(load(ROOT / "specs" / "digits_cnn.yaml"), "int8", calibration=x_train, steps=8)
+
+
+@needs_gcc
+@pytest.mark.parametrize("schedule", ["lockstep", "async"])
+def test_the_digits_cnn_fires_the_simulators_spikes(
+    cnn: Graph, schedule: str, tmp_path: Path
+) -> None:
+    x = digits.load()[2][:40]
+    timing = {"ticks_per_step": 16} if schedule == "async" else {}
+    expected = simulate(
+        cnn, x, steps=8, schedule=schedule, precision="int", record="spikes", **timing
+    )
+    path = exported(cnn, tmp_path, ticks_per_step=16, schedule=schedule)
+
+    found = run(build(path, event_driven=schedule == "async", flags=["-O2"]), x)
+
+    trace = expected.trace
+    for sample, image in enumerate(found):
+        of = trace.sample == sample
+        spikes = np.stack([trace.tick[of], trace.population[of], trace.neuron[of]], axis=1)
+        np.testing.assert_array_equal(image.spikes, spikes)
+    np.testing.assert_array_equal([image.decisions for image in found], expected.predictions)
+
+
+@needs_gcc
+def test_the_outputs_are_logits_in_the_units_that_the_file_names(tmp_path: Path) -> None:
+    # 3 steps of 1.5 through a threshold of 1: 1, 2, 4 spikes... v = 1.5, 2.0, 2.5: 3 spikes
+    graph = chain(
+        (1,),
+        ("in", linear("in", [[1.5]])),
+        ("if", *fires(1.0, scale=8.0)),
+        ("out", linear("out", [[0.5], [-0.25]])),
+    )
+    path = exported(replace(graph, readout=Readout(scale=16.0)), tmp_path, steps=3)
+    (found,) = run(build(path, event_driven=False), np.ones((1, 1), np.float32))
+    assert found.outputs == [3 * 8, 3 * -4]
+    assert "divided by\n   16.0 and by the steps since then" in path.read_text()
+
+
+@needs_gcc
+def test_pixels_are_preprocessed_channel_by_channel(tmp_path: Path) -> None:
+    graph = chain(
+        (2, 1, 1),
+        ("c", conv("c", np.eye(2).reshape(2, 2, 1, 1))),
+        ("if", *fires(0.25, scale=64.0)),
+        ("flat", Flatten()),
+        ("out", linear("out", np.eye(2))),
+    )
+    item = replace(graph.inputs[0], preprocess=Preprocess(255.0, (0.5, 0.25), (0.25, 0.5)))
+    graph = replace(graph, inputs=(item,), readout=Readout(scale=64.0))
+    images = np.array([[[[255]], [[102]]], [[[140]], [[255]]]], np.float32)
+    expected = simulate(graph, images, steps=4, precision="int", record="spikes").trace
+
+    found = run(build(exported(graph, tmp_path, steps=4), event_driven=False), images)
+
+    for sample, image in enumerate(found):
+        of = expected.sample == sample
+        np.testing.assert_array_equal(image.spikes[:, 0], expected.tick[of])
+        np.testing.assert_array_equal(image.spikes[:, 2], expected.neuron[of])
+    assert len(found[0].spikes)
+
+
+@needs_gcc
+@pytest.mark.parametrize("pixel", [1e30, np.inf, np.nan])
+def test_an_image_that_could_overflow_a_membrane_is_refused(pixel: float, tmp_path: Path) -> None:
+    graph = chain((1,), ("in", linear("in", [[1.0]])), ("if", *fires(1.0, scale=8.0)))
+    graph = replace(graph, readout=Readout("spikes", scale=8.0))
+    binary = build(exported(graph, tmp_path, steps=3), event_driven=False, flags=SANITIZED)
+    bad, good = run(binary, np.array([[pixel], [1.0]], np.float32))
+    assert bad.refused and not bad.decisions
+    assert not good.refused and good.decisions == [0, 0, 0]
+
+
+@needs_gcc
+@pytest.mark.parametrize("event_driven", [False, True])
+def test_the_memory_that_is_stated_is_what_the_object_file_takes(
+    cnn: Graph, event_driven: bool, tmp_path: Path
+) -> None:
+    path = exported(cnn, tmp_path)
+    command = [str(GCC), "-std=c99", f"-DNET_ASYNC={int(event_driven)}", "-c", str(path)]
+    subprocess.run([*command, "-o", str(tmp_path / "net.o")], check=True)
+    sizes = subprocess.run(
+        ["size", "-A", str(tmp_path / "net.o")], capture_output=True, text=True, check=True
+    ).stdout
+    bss = next(int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".bss"))
+    word = "event-driven" if event_driven else "lockstep"
+    head = path.read_text().partition("*/")[0]
+    assert f"{bss} bytes ({word})" in head
+
+
+@needs_gcc
+def test_another_size_than_the_stated_one_does_not_compile(cnn: Graph, tmp_path: Path) -> None:
+    path = exported(cnn, tmp_path)
+    text = path.read_text().replace("#define NET_CLASSES 10", "#define NET_CLASSES 10\n#define x")
+    path.write_text(text.replace(" tick;", " tick, more[4];"))
+    command = [str(GCC), "-std=c99", "-c", str(path), "-o", str(tmp_path / "net.o")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode and "net_memory_is_as_stated" in found.stderr
+
+
+def test_a_convolution_keeps_its_weights_shared(tmp_path: Path) -> None:
+    kernel = np.arange(1, 37).reshape(2, 2, 3, 3) / 64
+    graph = chain(
+        (2, 16, 16),
+        ("if1", *fires(1.0, scale=64.0)),
+        ("c", conv("c", kernel, padding=1)),
+        ("if2", *fires(1.0, scale=64.0)),
+        ("flat", Flatten()),
+        ("out", linear("out", np.ones((2, 512)))),
+    )
+    path = exported(replace(graph, readout=Readout(scale=64.0)), tmp_path, steps=4)
+    text = path.read_text()
+    # source channel, tap, target channel
+    flat = kernel.transpose(1, 2, 3, 0).ravel() * 64
+    assert ", ".join(str(int(value)) for value in flat[:20]) in text
+    assert text.count("static const net_weight") == 2
+
+
+def refused(graph: Graph, message: str, **options: object) -> None:
+    with pytest.raises(SimulationError, match=message):
+        export_c(graph, "never.c", steps=4, **options)
+    assert not Path("never.c").exists()
+
+
+def test_a_graph_without_scales_is_refused_with_the_pass_that_gives_them() -> None:
+    refused(neurons([1.0], [[1.0]]), "convert with the pass 'quantize'")
+
+
+def test_other_neurons_are_refused_by_name() -> None:
+    graph = neurons([1.0], [[1.0]], neuron="signed_if", scale=8.0)
+    graph = replace(graph, readout=Readout(scale=8.0))
+    refused(graph, r"node 'if' has other neurons \('signed_if'\), and a C file runs neurons 'if'")
+
+
+def test_a_probe_is_refused() -> None:
+    graph = replace(neurons([1.0], [[1.0]], scale=8.0), probe=Probe("srp"))
+    refused(graph, "probes each sample before it runs")
+
+
+def test_a_readout_that_begins_after_the_last_step_is_refused() -> None:
+    graph = neurons([1.0], [[1.0]], scale=8.0)
+    graph = replace(graph, readout=Readout(t_start=4, scale=8.0))
+    refused(graph, "steps is 4, and the readout counts from step 4 on")
+
+
+def test_names_that_c_cannot_carry_become_ones_that_it_can(tmp_path: Path) -> None:
+    graph = neurons([1.0], [[1.0]], scale=8.0)
+    name = "9-netz*/\u00fc??/"
+    graph = replace(graph, name=name, readout=Readout(scale=8.0))
+    facts = export_c(graph, tmp_path / "net.c", steps=2)
+    assert "functions net_9_netz_start" in facts[0]
+    text = (tmp_path / "net.c").read_text()
+    assert "Spiking network '9-netz______'" in text
