@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.ir import Graph, Op
 from thresher.ir.images import preprocess
+from thresher.ir.threads import map_in_threads
 
 Array = NDArray[Any]
 
@@ -47,18 +48,22 @@ class LayerValues:
                 return
             (name,) = self.graph.consumers(name)
 
-    def send(self, name: str, values: Array) -> None:
-        """Take what a population sends on average, and drop what nothing behind it needs."""
+    def send(self, name: str, values: Array) -> list[str]:
+        """Take what a population sends on average; drop, and name, what nothing behind needs."""
         self.spiking[name] = values.astype(np.float32)
-        for held in (self.exact, self.spiking):
-            for old in [old for old in held if self._last.get(old) == name]:
-                del held[old]
+        done = [old for old in self.spiking if self._last.get(old) == name]
+        for old in done:
+            del self.exact[old], self.spiking[old]
+        return done
 
 
 def _evaluate(op: Op, names: Sequence[str], values: dict[str, Array]) -> Array:
     inputs = [values[name] for name in names]
-    parts = _parts(len(inputs[0]))
-    return np.concatenate([op.evaluate(*(x[part] for x in inputs)) for part in parts])
+
+    def evaluate(part: slice) -> Array:
+        return op.evaluate(*(x[part] for x in inputs))
+
+    return np.concatenate([*map_in_threads(evaluate, _parts(len(inputs[0])))])
 
 
 def _parts(n: int) -> list[slice]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.ir.convolution import patches
 from thresher.ir.ops import Conv2d, Linear
+from thresher.ir.threads import map_in_threads
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -57,7 +58,8 @@ def _moments(
     total = prod(residual.shape) // residual.shape[1]
     every = max(1, total // (SAMPLES_A_WEIGHT * unknowns))
     rows = 0
-    for start in range(0, len(x), BATCH):
+
+    def moments_of(start: int) -> tuple[Array, Array, int]:
         part = slice(start, start + BATCH)
         inputs = _inputs(op, x[part], every)  # n, groups * K, places
         n, _, places = inputs.shape
@@ -65,9 +67,12 @@ def _moments(
         a = _rows_last(inputs, groups)
         a = np.concatenate([a, np.ones((groups, 1, n * places), a.dtype)], axis=1)
         b = _rows_last(wanted, groups).swapaxes(1, 2)
-        gram += a @ a.swapaxes(1, 2)
-        mixed += a @ b
-        rows += n * places
+        return a @ a.swapaxes(1, 2), a @ b, n * places
+
+    for squares, products, n_rows in map_in_threads(moments_of, range(0, len(x), BATCH)):
+        gram += squares
+        mixed += products
+        rows += n_rows
     return gram, mixed, rows
 
 

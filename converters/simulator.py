@@ -36,11 +36,24 @@ class Simulator(Protocol):
         post-synaptic potentials; nothing behind the node is run. Memory is that of the result.
         """
 
-    def spikes(
-        self, graph: Graph, images: Array, steps: int, population: str, ticks_per_step: int | None
-    ) -> Sent:
-        """Return the spikes of a population of neurons that send one each.
+    def layers(self, images: Array, steps: int, ticks_per_step: int | None) -> "Layers":
+        """Return what runs the populations of a graph one by one on these images.
 
-        `ticks_per_step` is None in lockstep, and otherwise the asynchronous schedule's. Nothing
-        behind the population is run.
+        `ticks_per_step` is None in lockstep, and otherwise the asynchronous schedule's.
         """
+
+
+class Layers(Protocol):
+    """Runs populations whose neurons send one spike each, in the order of the graph.
+
+    A population is run on what those before it sent when they were kept, and nothing behind it is.
+    """
+
+    def sent(self, graph: Graph, population: str, images: int) -> Sent:
+        """Return what a population sends for the first images."""
+
+    def keep(self, graph: Graph, population: str) -> Sent:
+        """Return what it sends for all images, and hold it for the populations that follow."""
+
+    def drop(self, population: str) -> None:
+        """Forget what a population sent, which nothing that follows needs."""

@@ -11,7 +11,7 @@ from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import expect_plain_neuron
 from thresher.converters.ridge import refit
-from thresher.converters.simulator import Sent
+from thresher.converters.simulator import Layers
 from thresher.converters.start_fits import FITS
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Synapses, Tensor
@@ -74,6 +74,7 @@ class CalibrateLayers(Pass):
 
     def apply(self, graph: Graph, context: Context) -> Graph:
         values = LayerValues(graph, context.images[: self.images])
+        layers = context.spikes.layers(values.images, context.time_steps, self.ticks_per_step)
         for node in context.walk(graph):
             if isinstance(node.op, MaxPool2d):
                 raise PassError("is a max pool; set replace-unsupported.max_pool to 'average'")
@@ -84,16 +85,12 @@ class CalibrateLayers(Pass):
             if self.weights == "ridge":
                 self._refit(values, node, spiking, context)
             if self.start != "keep":
-                spiking = self._fit(values, node, spiking, context)
-            sent = self._run(values, node.name, values.images, context)
+                spiking = self._fit(values, layers, node, spiking, context)
+            sent = layers.keep(values.graph, node.name)
             theta = spread(spiking.threshold, graph.shapes[node.name])
-            values.send(node.name, theta * sent.counts / context.time_steps)
+            for done in values.send(node.name, theta * sent.counts / context.time_steps):
+                layers.drop(done)
         return values.graph
-
-    def _run(self, values: LayerValues, name: str, images: Array, context: Context) -> Sent:
-        return context.spikes.spikes(
-            values.graph, images, context.time_steps, name, self.ticks_per_step
-        )
 
     def _refit(self, values: LayerValues, node: Node, spiking: Spiking, context: Context) -> None:
         """Refit, one after the other, the layers whose sum reaches a population."""
@@ -113,16 +110,17 @@ class CalibrateLayers(Pass):
                 values.replace(name, upto=source, synapses=synapses)
                 context.note(name, "weights", "refitted to the spikes that reach it")
 
-    def _fit(self, values: LayerValues, node: Node, spiking: Spiking, context: Context) -> Spiking:
+    def _fit(
+        self, values: LayerValues, layers: Layers, node: Node, spiking: Spiking, context: Context
+    ) -> Spiking:
         """Fit where a population starts and what is added to its current."""
         shape = values.graph.shapes[node.name]
         theta, v_init, shift = (
             spread(value, shape) for value in (spiking.threshold, spiking.v_init, spiking.shift)
         )
-        images = values.images[: self.fitted]
         wanted = values.exact[node.name][: self.fitted]
         for _ in range(self.rounds):
-            sent = self._run(values, node.name, images, context)
+            sent = layers.sent(values.graph, node.name, self.fitted)
             more_start, more_shift = FITS[self.start](wanted, theta, sent)
             v_init, shift = v_init + more_start, shift + more_shift
             spiking = replace(

@@ -1,7 +1,8 @@
 """Conversion with a simulator at hand, for the passes that calibrate on spikes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,10 @@ from thresher.converters import Pass, Sent
 from thresher.ir import Graph, Node, Readout
 from thresher.ir.ops import Identity
 from thresher.sim import simulate
+from thresher.sim.network import engine_order
+from thresher.sim.replay import Replay, Spikes
 
 Array = NDArray[Any]
-
-
-AT_ONCE = 2**26
-"""Bytes of what one run may record."""
-BYTES_A_SPIKE = 24
 
 
 @dataclass(frozen=True)
@@ -41,33 +39,47 @@ class EngineSimulator:
         each = np.diff(sums, axis=1, prepend=0).astype(np.float32)
         return each.reshape(len(images), steps, *shape)
 
-    def spikes(
-        self, graph: Graph, images: Array, steps: int, population: str, ticks_per_step: int | None
-    ) -> Sent:
-        """Return the spikes of a population of neurons that send one each."""
-        shape, (part, _) = graph.shapes[population], _probed(graph, population)
-        schedule = "lockstep" if ticks_per_step is None else "async"
-        size = prod(shape)
-        counts = np.zeros((len(images), size), np.int64)
-        by_step = np.zeros((steps, size), np.int64)
-        block = max(1, AT_ONCE // (BYTES_A_SPIKE * size * steps))
-        for start in range(0, len(images), block):
-            run = simulate(
-                part,
-                images[start : start + block],
-                steps=steps,
-                schedule=schedule,
-                ticks_per_step=ticks_per_step,
-                record=[population],
-                threads=self.threads,
-            )
-            trace = run.trace
-            at = (trace.tick - 1) // (ticks_per_step or 1)
-            counts.ravel()[:] += np.bincount(
-                (trace.sample + start) * size + trace.neuron, minlength=counts.size
-            )
-            by_step.ravel()[:] += np.bincount(at * size + trace.neuron, minlength=by_step.size)
-        return Sent(counts.reshape(-1, *shape), by_step.reshape(-1, *shape))
+    def layers(self, images: Array, steps: int, ticks_per_step: int | None) -> "EngineLayers":
+        """Return what runs the populations of a graph one by one on these images."""
+        replay = Replay(images, steps, ticks_per_step, self.threads)
+        return EngineLayers(replay, steps, ticks_per_step)
+
+
+@dataclass(frozen=True)
+class EngineLayers:
+    """Counts what a replay's populations send; see `converters.Layers`."""
+
+    replay: Replay
+    steps: int
+    ticks_per_step: int | None
+
+    def sent(self, graph: Graph, population: str, images: int) -> Sent:
+        """Return what a population sends for the first images."""
+        return self._count(graph, population, self.replay.run(graph, population, images))
+
+    def keep(self, graph: Graph, population: str) -> Sent:
+        """Return what it sends for all images, and hold it for the populations that follow."""
+        return self._count(graph, population, self.replay.keep(graph, population))
+
+    def drop(self, population: str) -> None:
+        """Forget what a population sent."""
+        self.replay.drop(population)
+
+    def _count(self, graph: Graph, population: str, runs: Iterable[Spikes]) -> Sent:
+        shape = graph.shapes[population]
+        order = engine_order(shape)
+        ticks = self.ticks_per_step or 1
+        counts = []
+        by_step = np.zeros((self.steps, len(order)), np.int64)
+        for spikes in runs:
+            for step, (start, end) in enumerate(pairwise(spikes.first[::ticks])):
+                by_step[step] += np.bincount(spikes.neurons[start:end], minlength=len(order))
+            counts.append(np.bincount(spikes.neurons, minlength=len(order)))
+        in_order = np.argsort(order)
+        return Sent(
+            np.stack(counts)[:, in_order].reshape(-1, *shape),
+            by_step[:, in_order].reshape(-1, *shape),
+        )
 
 
 def _probed(graph: Graph, node: str) -> tuple[Graph, str]:
