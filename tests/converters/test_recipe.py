@@ -61,7 +61,7 @@ def test_recipe_async_is_the_default_calibrated_where_spikes_come_at_any_time() 
     *before, calibrate, delay = load_recipe("async").passes
 
     assert before == [*load_recipe("default").passes[:-2]]
-    assert calibrate == CalibrateLayers(ticks_per_step=16)
+    assert calibrate == CalibrateLayers(ticks_per_step=64)
     assert delay == DelayReadout(start="fraction", fraction=0.25)
 
 
