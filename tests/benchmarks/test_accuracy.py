@@ -250,6 +250,24 @@ def test_a_goal_of_a_class_is_judged_by_its_best_recipe_on_the_most_images() -> 
     assert line.endswith("| 400 | met |")
 
 
+@pytest.mark.parametrize(
+    ("right", "images", "verdict"),
+    [
+        (169, 200, "`async` | 0.50 | 200 | met |"),
+        (168, 200, "`async` | 1.00 | 200 | missed |"),
+        (100, 100, "not measured |"),
+    ],
+)
+def test_async_is_judged_against_lockstep_on_as_many_images(
+    right: int, images: int, verdict: str
+) -> None:
+    alone = cell("async", 16, schedule="async", run="async", right=right, images=images)
+    found = report([cell("default", 16, right=170), alone])
+    line = next(x for x in found.splitlines() if "| LeNet, MNIST | Asynchronous" in x)
+    assert "at most 0.5, against `default` in lockstep" in line
+    assert line.endswith(verdict)
+
+
 def test_the_ablation_has_the_default_of_the_same_images_last() -> None:
     assert set(ABLATION) == {*ablations(), "plain", "default"}
     cells = [
