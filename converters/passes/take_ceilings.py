@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from thresher.converters.pass_ import Context, Pass, register_pass
+from thresher.converters.populations import with_input_threshold
 from thresher.converters.synapses import ceiling_of
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
@@ -28,8 +29,8 @@ class TakeCeilings(Pass):
 
     Notes
     -----
-    No images are needed, and the threshold of the input, which spiking encoders ask for, stays as
-    it is in the spec.
+    No images are needed. Where there are some, they give the threshold of the input, which spiking
+    encoders ask for.
     """
 
     name: ClassVar[str] = "take-ceilings"
@@ -52,4 +53,5 @@ class TakeCeilings(Pass):
                 f"with 'thresher train --activation {TRAINED_BY[self.op]}', or take a recipe that "
                 "calibrates, such as 'default'"
             )
-        return graph.replace_all(taken)
+        graph = graph.replace_all(taken)
+        return graph if context.calibration is None else with_input_threshold(graph, context)

@@ -27,6 +27,15 @@ def test_thresholds_are_the_ceilings_without_any_image(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", TRAINED)
+def test_images_tell_what_a_spike_of_the_input_stands_for(recipe: str) -> None:
+    images = np.array([[0.5, -3.0], [2.0, 1.0]], np.float32)
+    snn = convert(net(TRAINED[recipe]), recipe, calibration=images)
+
+    assert snn.inputs[0].threshold == 3.0
+    assert simulate(snn, images, steps=4, encoder="regular").predictions.shape == (2, 4)
+
+
+@pytest.mark.parametrize("recipe", TRAINED)
 @pytest.mark.parametrize("op", [Relu(), *TRAINED.values()], ids=lambda op: op.kind)
 def test_other_activations_are_refused_with_how_to_train_such(recipe: str, op: Op) -> None:
     if op == TRAINED[recipe]:
