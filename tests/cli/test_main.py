@@ -121,6 +121,11 @@ def test_interrupt_says_what_was_done_and_leaves_no_file(
     assert sorted(folder.iterdir()) == before
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does that starts the tests in the background: it has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
     before = sorted(folder.iterdir())
     began = time.monotonic()
@@ -133,6 +138,7 @@ def test_ctrl_c_stops_a_simulation_that_runs(folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         time.sleep(max(2.0, 3 * startup))

@@ -14,8 +14,8 @@ from thresher.sim import Suggestion, suggest_options
         ("stoeckl2021-fs", Suggestion(schedule="layered"), ["--schedule layered"]),
         (
             "async",
-            Suggestion(schedule="async", ticks_per_step=16),
-            ["--schedule async", "--ticks-per-step 16"],
+            Suggestion(schedule="async", ticks_per_step=64),
+            ["--schedule async", "--ticks-per-step 64"],
         ),
         ("int8", Suggestion(precision="int"), ["--precision int"]),
     ],
