@@ -23,20 +23,20 @@ class NpzMember(NamedTuple):
     shape: tuple[int, ...]
 
 
-def npz_members(path: Path) -> list[NpzMember]:
+def npz_members(path: Path, largest: int | None = LARGEST_UNPACKED) -> list[NpzMember]:
     """List the arrays of an archive from their headers, whose sizes fit the archive's.
 
     Raises
     ------
     SpecError
-        Where it is no archive of arrays, is damaged, or unpacks to more than the limit.
+        Where it is no archive of arrays, is damaged, or unpacks to more than `largest` bytes.
     """
     with _damage_named(path), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         size = sum(entry.file_size for entry in entries)
-        if size > LARGEST_UNPACKED:
+        if largest is not None and size > largest:
             raise SpecError(
-                f"'{path}' unpacks to {size:,} bytes; expected at most {LARGEST_UNPACKED:,}: "
+                f"'{path}' unpacks to {size:,} bytes; expected at most {largest:,}: "
                 "store larger tensors as safetensors"
             )
         return [_member(archive, entry) for entry in entries]
@@ -49,6 +49,31 @@ def read_npz_member(path: Path, name: str) -> NDArray[Any]:
             values = np.lib.format.read_array(file, allow_pickle=False)
         array: NDArray[Any] = values.astype(values.dtype.newbyteorder("="), copy=False)
         return array
+
+
+def npz_blocks(path: Path, name: str, rows: int) -> Iterator[NDArray[Any]]:
+    """Yield an array that is stored row by row, so many rows at a time, as it is unpacked.
+
+    Raises
+    ------
+    SpecError
+        Where the archive is damaged, or the array is no plain one of rows.
+    """
+    with (
+        _damage_named(path),
+        zipfile.ZipFile(path) as archive,
+        archive.open(name + ".npy") as file,
+    ):
+        shape, dtype, by_column = read_npy_header(file)
+        if dtype.hasobject or not shape or (by_column and len(shape) > 1):
+            raise ValueError(f"'{name}' is {dtype}{list(shape)}, no plain array of rows")
+        for start in range(0, shape[0], rows):
+            part = (min(rows, shape[0] - start), *shape[1:])
+            size = prod(part) * dtype.itemsize
+            content = file.read(size)
+            if len(content) != size:
+                raise ValueError(f"'{name}' ends before its row {start + part[0]}")
+            yield np.frombuffer(content, dtype).reshape(part)
 
 
 @contextmanager
@@ -68,7 +93,7 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NpzMember:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"'{entry.filename}' is packed by a method that numpy does not use")
     with archive.open(entry) as file:
-        shape, dtype = _header(file)
+        shape, dtype, _ = read_npy_header(file)
         declared = file.tell() + prod(shape) * dtype.itemsize
     if not dtype.hasobject and declared != entry.file_size:
         raise ValueError(
@@ -77,12 +102,13 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NpzMember:
     return NpzMember(entry.filename.removesuffix(".npy"), dtype, shape)
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Return shape, type, and whether values lie column by column; raise ValueError for others."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
     elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        shape, by_column, dtype = np.lib.format.read_array_header_2_0(file)
     else:
         raise ValueError(f"array format {version} is not one that plain arrays use")
-    return shape, dtype
+    return shape, dtype, by_column

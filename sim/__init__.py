@@ -10,13 +10,16 @@ from thresher.sim.neurons import NEURONS
 from thresher.sim.reference import ReferenceEngine
 from thresher.sim.result import Latency, Result
 from thresher.sim.simulate import simulate
+from thresher.sim.stored_trace import export_trace
 from thresher.sim.suggestion import Suggestion, suggest_options
 from thresher.sim.trace import Trace, load_trace
+from thresher.sim.trace_formats import TRACE_FORMATS
 
 __all__ = [
     "ENCODERS",
     "ENGINES",
     "NEURONS",
+    "TRACE_FORMATS",
     "Latency",
     "Network",
     "Population",
@@ -28,6 +31,7 @@ __all__ = [
     "Trace",
     "compile_graph",
     "compiled_available",
+    "export_trace",
     "load_trace",
     "simulate",
     "suggest_options",

@@ -55,3 +55,12 @@ class Column:
 
 def _nameless(folder: Path) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
+
+
+def scratch_array(dtype: np.dtype[Any], length: int, folder: Path) -> Array:
+    """Return an array (length,) to write in any order, kept in a file that has no name."""
+    if not length:
+        return np.zeros(0, dtype)
+    with _nameless(folder) as file:
+        file.truncate(length * dtype.itemsize)
+        return np.memmap(file, dtype, "r+", shape=(length,))

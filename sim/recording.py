@@ -1,7 +1,6 @@
 """Recording: which spikes and membranes are kept, and whether memory holds them."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from thresher.files import writing
 from thresher.ir.graph import Graph
 from thresher.sim.column import Column
 from thresher.sim.contract import SampleRun
+from thresher.sim.memory import available_bytes
 from thresher.sim.network import Network
 from thresher.sim.trace import Trace
-from thresher.sim.trace_files import COLUMNS, expect_format, write_trace
+from thresher.sim.trace_formats import COLUMNS, choose_format, expect_fit, write_trace
 from thresher.sim.trace_header import TraceHeader
 
 SPIKE_BYTES = 19
@@ -61,7 +61,8 @@ class Recording:
         self._folder = None
         self._row_major = np.concatenate([p.row_major for p in network.populations])
         if path is not None:
-            expect_format(path, header.membrane_neurons)
+            self._format = choose_format(path)
+            expect_fit(path, self._format, header, header.membrane_neurons)
             self._folder = path.resolve().parent
         with self._writing():
             self._spikes = {
@@ -97,7 +98,7 @@ class Recording:
     def finish(self) -> Trace | Path:
         """Return the trace, or write it to its file, whole or not at all, and return the path."""
         if self._path is not None:
-            write_trace(self._path, self._header, self._spikes, self._membranes)
+            write_trace(self._path, self._format, self._header, self._spikes, self._membranes)
             return self._path
         fields: dict[str, Any] = {name: column[:] for name, column in self._spikes.items()}
         fields["membranes"] = {name: column[:] for name, column in self._membranes.items()}
@@ -207,16 +208,6 @@ def expect_memory(n_spikes: float, n_potentials: float, itemsize: int) -> None:
             "fewer populations (--record NODES), fewer samples (--record-samples A:B) or neurons, "
             "or write the spikes to a file while the run goes on (trace=FILE)"
         )
-
-
-def available_bytes() -> int:
-    """Return the memory that a recording may take: half of what the system has available."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = dict(line.split(":", 1) for line in lines)
-        return int(sizes["MemAvailable"].split()[0]) * 1024 // 2
-    except (OSError, KeyError, ValueError):  # no Linux: all there is
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _recorded_names(record: str | Sequence[str], spiking: list[str]) -> list[str]:

@@ -30,12 +30,12 @@ from thresher.sim.contract import ENGINES, NEVER, Options, Run, SampleRun
 from thresher.sim.encoders import ENCODERS
 from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
+from thresher.sim.memory import available_bytes
 from thresher.sim.network import Network
 from thresher.sim.neurons import neuron_of
 from thresher.sim.probe import expect_probe, probed, steps_of_probe
 from thresher.sim.recording import (
     Recording,
-    available_bytes,
     select,
     tensors_sha256,
     trace_header,
@@ -120,8 +120,9 @@ def simulate(
     membranes : dict of node to neurons, optional
         Neurons (row-major) whose potential is kept at every tick.
     trace : str or Path, optional
-        File (.npz or .csv) that the spikes are written to as samples are done; it appears whole
-        at the end. Then they are not kept in memory, and `result.trace` is not to be had.
+        File (.npz, .csv, .parquet, .h5, or another that `export_trace` writes) that the spikes go
+        to as samples are done; it appears whole at the end. Then they are not kept in memory, and
+        `result.trace` is not to be had.
     progress : callable, optional
         Called after every sample with how far the run is.
 

@@ -1,20 +1,19 @@
 """Trace: every recorded spike of a run, readable without the spec; its files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
 from thresher.ir.linear_map import Shape
-from thresher.sim.trace_files import COLUMNS, MEMBRANE, MEMBRANE_NEURONS, write_trace
+from thresher.sim.stored_trace import open_trace
+from thresher.sim.trace_formats import COLUMNS, choose_format, write_trace
+from thresher.sim.trace_formats.neo_blocks import neo_block
 from thresher.sim.trace_header import TraceHeader
 
 
@@ -84,17 +83,35 @@ class Trace(TraceHeader):
         n = np.bincount(self.neuron[chosen], self.sign[chosen], prod(shape))
         return n.astype(np.int64).reshape(shape)
 
-    def save(self, path: str | Path) -> None:
-        """Write the trace in the format that the suffix names: .npz or .csv.
+    def save(self, path: str | Path, format: str | None = None, **options: Any) -> None:
+        """Write the trace in the format that the suffix names, or in the one named.
+
+        `options` are those of the format, as `thresher.export_trace` takes them.
 
         Raises
         ------
         SimulationError
-            For an unknown suffix, or membranes and a .csv, before anything is written.
+            Where the suffix is unknown or the format cannot say it, before anything is written.
+        MissingExtraError
+            Where a package is needed and not installed.
         """
-        write_trace(
-            Path(path), self, {name: getattr(self, name) for name in COLUMNS}, self.membranes
-        )
+        chosen = choose_format(Path(path), format, **options)
+        write_trace(Path(path), chosen, self, self._columns(), self.membranes)
+
+    def to_neo(self, step_ms: float = 1.0) -> Any:
+        """Return a `neo.Block`: a segment for each sample, a `SpikeTrain` for each neuron in it.
+
+        Times are in milliseconds, from 0 in each sample. A neuron that did not fire has no train.
+
+        Raises
+        ------
+        MissingExtraError
+            Where Neo is not installed.
+        """
+        return neo_block(self, self._columns(), step_ms)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def _of(self, population: str, sample: int | None) -> tuple[NDArray[np.bool_], Shape]:
         """Choose the spikes of a population in one sample; return its shape beside them."""
@@ -116,46 +133,14 @@ class Trace(TraceHeader):
 
 
 def load_trace(path: str | Path) -> Trace:
-    """Read a trace that was saved as .npz.
+    """Read a trace that was saved as .npz, .csv, .parquet or .h5.
 
     Raises
     ------
     SimulationError
         Where the file is missing, or is no such trace.
     """
-    try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            return _read_npz(file)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        BadZipFile,
-    ) as error:
-        raise SimulationError(
-            f"'{path}' cannot be read as a trace ({error}); expected an .npz that "
-            "'thresher simulate --trace' or trace.save wrote"
-        ) from error
-
-
-def _read_npz(file: NpzFile) -> Trace:
-    first, end = file["samples"].tolist()
-    return Trace(
-        **{name: file[name] for name in COLUMNS},
-        populations=tuple(str(name) for name in file["populations"]),
-        shapes=tuple(tuple(shape) for shape in json.loads(str(file["shapes"]))),
-        steps=int(file["steps"]),
-        ticks_per_step=int(file["ticks_per_step"]),
-        recorded=tuple(str(name) for name in file["recorded"]),
-        samples=(first, end),
-        provenance=json.loads(str(file["provenance"])),
-        membranes=_with_prefix(file, MEMBRANE),
-        membrane_neurons=_with_prefix(file, MEMBRANE_NEURONS),
-    )
-
-
-def _with_prefix(file: NpzFile, prefix: str) -> dict[str, NDArray[Any]]:
-    return {name[len(prefix) :]: file[name] for name in file.files if name.startswith(prefix)}
+    with open_trace(Path(path)) as stored:
+        fields: dict[str, Any] = {name: column[:] for name, column in stored.spikes.items()}
+        fields["membranes"] = {name: column[:] for name, column in stored.membranes.items()}
+        return Trace(**vars(stored.header), **fields)

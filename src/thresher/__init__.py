@@ -26,7 +26,7 @@ from thresher.errors import (
 from thresher.export import export_c
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.search import Selection, convert_within, selection
-from thresher.sim import Result, Trace, load_trace, simulate
+from thresher.sim import Result, Trace, export_trace, load_trace, simulate
 from thresher.training import Training, TrainingSettings, train
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export_c",
+    "export_trace",
     "import_model",
     "import_torch",
     "load",

@@ -9,8 +9,9 @@ from networks import chain, fires, linear
 
 from thresher import DataError, SimulationError, ThresherError, datasets, simulate
 from thresher.ir import Graph, images
-from thresher.sim import Progress, recording, trace_files
+from thresher.sim import Progress, recording
 from thresher.sim.column import Column
+from thresher.sim.trace_formats import trace_format
 
 X = np.array([[1.0, 0.5], [0.25, 0.0], [0.0, 1.0], [0.75, 0.75], [1.0, 0.0]], np.float32)
 Y = np.array([0, 0, 1, 1, 0])
@@ -38,7 +39,7 @@ def test_images_read_in_blocks_give_what_an_array_gives(
     samples = datasets.stream(tmp_path / "d.npz", offset=1)
     found = simulate(two_layers(), samples.x, steps=4, record="spikes", offset=1, threads=2)
     np.testing.assert_array_equal(found.predictions, expected.predictions)
-    for name in trace_files.COLUMNS:
+    for name in trace_format.COLUMNS:
         np.testing.assert_array_equal(getattr(found.trace, name), getattr(expected.trace, name))
 
 
@@ -58,7 +59,7 @@ def test_a_bad_image_in_a_file_is_named_with_its_position(
 def test_the_file_is_the_one_that_the_trace_in_memory_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(trace_files, "CHUNK", chunk)
+    monkeypatch.setattr(trace_format, "CHUNK", chunk)
     options = {"steps": 4, "record": ["if2"], "record_samples": (1, 4), "offset": 7}
     if suffix == ".npz":
         options["membranes"] = {"out": [1], "if1": [0, 1]}
@@ -135,7 +136,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("t.txt", {}, r"trace 't\.txt': unknown format '\.txt'; expected one of \.npz, \.csv"),
+        ("t.txt", {}, r"trace 't\.txt': unknown format '\.txt'; expected one of \.csv, \.h5"),
         ("t.csv", {"membranes": {"out": [0]}}, "no place for the membranes of 'out'; save it as"),
         ("absent/t.npz", {}, "cannot write '.*': there is no folder '.*absent'"),
     ],

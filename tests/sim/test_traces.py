@@ -134,7 +134,7 @@ def test_a_csv_has_a_line_a_spike_with_populations_by_name(spikes: Trace, tmp_pa
 def test_an_unknown_format_is_refused_before_anything_is_written(
     trace: Trace, tmp_path: Path, name: str
 ) -> None:
-    message = f"trace '{name}': unknown format '.*'; expected one of .npz, .csv"
+    message = f"trace '{name}': unknown format '.*'; expected one of .csv, .h5, .npz, .parquet"
     with pytest.raises(SimulationError, match=message):
         trace.save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []

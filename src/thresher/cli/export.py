@@ -1,5 +1,6 @@
-"""`thresher export`: a network as what others run."""
+"""`thresher export`: a network as what others run, a trace as what others read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +9,23 @@ import typer
 from thresher import ir
 from thresher.cli import options
 from thresher.cli.paths import check_output
+from thresher.cli.trace_export import Format, Population, StepMs, write_in_format
 from thresher.export import EXPORTERS
+from thresher.sim.trace_formats import readable_suffixes
 
 SPECS = (".yaml", ".yml")
 SCHEDULES = ("lockstep", "async")
 
-Source = Annotated[Path, typer.Argument(metavar="SPEC", help="A converted network's spec (YAML).")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SPEC|TRACE",
+        help=f"A converted network's spec (YAML), or a trace ({', '.join(readable_suffixes())}).",
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write.")]
 Target = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--to",
         metavar="|".join(EXPORTERS),
@@ -74,28 +83,41 @@ Delay = Annotated[
 def export(
     source: Source,
     output: Output,
-    target: Target,
+    target: Target = None,
     steps: Steps = None,
     schedule: Schedule = None,
     ticks_per_step: TicksPerStep = None,
     refractory: Refractory = None,
     delay: Delay = None,
+    trace_format: Format = None,
+    step_ms: StepMs = None,
+    population: Population = None,
 ) -> None:
-    """Write a converted network as a file that runs, or is read, elsewhere."""
-    if source.suffix not in SPECS:
-        raise typer.BadParameter(
-            f"'{source}' has the suffix '{source.suffix}'; expected the spec of a network, "
-            f"{' or '.join(SPECS)}",
-            param_hint="'SPEC'",
-        )
-    exporter = EXPORTERS.get(target)
-    given = {
-        "steps": steps,
-        "schedule": schedule,
+    """Write a converted network as a file that runs elsewhere, or a trace as others read it."""
+    of_network = {"to": target, "steps": steps, "schedule": schedule} | {
         "ticks_per_step": ticks_per_step,
         "refractory": refractory,
         "delay": delay,
     }
+    of_trace = {"format": trace_format, "step_ms": step_ms, "population": population}
+    if source.suffix in readable_suffixes():
+        _refuse(of_network, "a trace")
+        write_in_format(source, output, trace_format, step_ms, population)
+        return
+    if source.suffix not in SPECS:
+        raise typer.BadParameter(
+            f"'{source}' has the suffix '{source.suffix}'; expected the spec of a network, "
+            f"{' or '.join(SPECS)}, or a trace, {', '.join(readable_suffixes())}",
+            param_hint="'SPEC|TRACE'",
+        )
+    _refuse(of_trace, "a network")
+    if target is None:
+        raise typer.BadParameter(
+            f"what is the network to be written as? Give one of {', '.join(EXPORTERS)}",
+            param_hint="'--to'",
+        )
+    exporter = EXPORTERS.get(target)
+    given = {name: value for name, value in of_network.items() if name != "to"}
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen.keys() - exporter.takes:
         raise typer.BadParameter(
@@ -107,3 +129,12 @@ def export(
     print(f"wrote {output}")
     for fact in facts:
         print(f"  {fact}")
+
+
+def _refuse(given: Mapping[str, object], what: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise typer.BadParameter(
+                f"has no meaning for {what}; leave it out",
+                param_hint=f"'--{name.replace('_', '-')}'",
+            )

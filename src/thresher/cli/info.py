@@ -9,7 +9,6 @@ import numpy as np
 from thresher import __version__, converters, ir, sim
 from thresher.cli.output import print_facts
 from thresher.export import EXPORTERS
-from thresher.sim.trace_files import TRACE_FORMATS
 
 PACKAGES = ("numpy", "networkx", "PyYAML", "safetensors", "sortedcontainers", "typer", "rich")
 
@@ -32,7 +31,7 @@ def info() -> None:
             ("passes", ", ".join(converters.PASSES)),
             ("recipes", ", ".join(converters.recipe_names())),
             ("networks out", ", ".join(EXPORTERS)),
-            ("trace formats", ", ".join(TRACE_FORMATS)),
+            ("trace formats", ", ".join(sim.TRACE_FORMATS)),
         ]
     )
 

@@ -12,7 +12,7 @@ from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
 from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, SETTLE_STEPS, TICKS_PER_STEP
-from thresher.sim.trace_files import TRACE_FORMATS
+from thresher.sim.trace_formats import trace_suffixes
 
 READOUTS = ("membrane", "spikes")
 
@@ -142,7 +142,7 @@ RecordSamples = Annotated[
 ]
 TracePath = Annotated[
     Path | None,
-    typer.Option("--trace", metavar="F", help=f"Write the spikes: {' or '.join(TRACE_FORMATS)}."),
+    typer.Option("--trace", metavar="F", help=f"Write the spikes: {', '.join(trace_suffixes())}."),
 ]
 
 
@@ -178,7 +178,7 @@ def simulate(
         raise typer.BadParameter("there is no trace to record; add --trace F", param_hint=option)
     keep = [spec, Path(data)]
     check_output(metrics, "--metrics", [".json"], keep)
-    check_output(trace, "--trace", TRACE_FORMATS, keep)
+    check_output(trace, "--trace", trace_suffixes(), keep)
     graph = ir.load(spec)
     samples = datasets.stream(data, offset=offset, limit=limit)
     check_samples(graph, samples)
