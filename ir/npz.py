@@ -23,20 +23,20 @@ class NpzMember(NamedTuple):
     shape: tuple[int, ...]
 
 
-def npz_members(path: Path, largest: int | None = LARGEST_UNPACKED) -> list[NpzMember]:
+def npz_members(path: Path, bounded: bool = True) -> list[NpzMember]:
     """List the arrays of an archive from their headers, whose sizes fit the archive's.
 
     Raises
     ------
     SpecError
-        Where it is no archive of arrays, is damaged, or unpacks to more than `largest` bytes.
+        Where it is no archive of arrays, is damaged, or, where that is bounded, unpacks to more than the limit.
     """
     with _damage_named(path), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         size = sum(entry.file_size for entry in entries)
-        if largest is not None and size > largest:
+        if bounded and size > LARGEST_UNPACKED:
             raise SpecError(
-                f"'{path}' unpacks to {size:,} bytes; expected at most {largest:,}: "
+                f"'{path}' unpacks to {size:,} bytes; expected at most {LARGEST_UNPACKED:,}: "
                 "store larger tensors as safetensors"
             )
         return [_member(archive, entry) for entry in entries]

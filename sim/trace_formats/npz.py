@@ -52,7 +52,7 @@ class Npz:
     @classmethod
     def read_header(cls, path: Path) -> TraceHeader:
         arrays, neurons = {}, {}
-        for name, dtype, shape in npz_members(path, largest=None):
+        for name, dtype, shape in npz_members(path, bounded=False):
             if name in COLUMNS or name.startswith(MEMBRANE):
                 continue
             if dtype.hasobject or dtype.itemsize * int(np.prod(shape)) > LARGEST_HEADER:
@@ -72,7 +72,7 @@ class Npz:
 
     @classmethod
     def read_membranes(cls, path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-        for name, _, _ in npz_members(path, largest=None):
+        for name, _, _ in npz_members(path, bounded=False):
             if name.startswith(MEMBRANE):
                 for part in npz_blocks(path, name, 1):
                     yield name.removeprefix(MEMBRANE), part

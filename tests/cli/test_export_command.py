@@ -35,8 +35,14 @@ def test_export_writes_a_c_file_and_says_what_it_takes(whole: Path, thresher: Th
         ("export tiny.snn.yaml --to c -o net.c --steps 4", "convert with the pass 'quantize'"),
         ("export data.npz --to c -o net.c", "'--to': has no meaning for a trace; leave it out"),
         ("export net.txt --to c -o net.c", "'.txt'; expected the spec of a network"),
-        ("export whole.yaml -o net.c", "'--to': what is the network to be written as? Give one of c"),
-        ("export whole.yaml --to c --step-ms 2 -o net.c", "'--step-ms': has no meaning for a network"),
+        (
+            "export whole.yaml -o net.c",
+            "'--to': what is the network to be written as? Give one of c",
+        ),
+        (
+            "export whole.yaml --to c --step-ms 2 -o net.c",
+            "'--step-ms': has no meaning for a network",
+        ),
     ],
 )
 def test_export_refuses_by_name(line: str, message: str, whole: Path, thresher: Thresher) -> None:

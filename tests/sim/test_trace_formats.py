@@ -328,10 +328,10 @@ def test_an_event_array_of_one_sample_has_four_fields_and_p_is_the_sign(tmp_path
 def test_tonic_makes_frames_of_an_event_array(spikes: Trace, tmp_path: Path) -> None:
     transforms = library("tonic.transforms")
     only = replace(spikes, recorded=("relu1",), samples=(5, 6))
-    chosen = spikes.sample == 5
+    chosen = (spikes.sample == 5) & (spikes.population == 1)
     only = replace(only, **{name: getattr(spikes, name)[chosen] for name in COLUMNS})
     only.save(tmp_path / "t.npy")
-    to_frame = transforms.ToFrame((2, 1, 2), time_window=1000, include_incomplete=True)
+    to_frame = transforms.ToFrame((2, 1, 2), time_window=1000, start_time=0, end_time=4000)
     frames = to_frame(np.load(tmp_path / "t.npy"))
     grid = np.zeros((4, 4), int)
     np.add.at(grid, (only.tick - 1, only.neuron), 1)
