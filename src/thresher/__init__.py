@@ -23,7 +23,7 @@ from thresher.errors import (
     TrainingError,
     UnsupportedError,
 )
-from thresher.export import export_c
+from thresher.export import export_c, export_torch
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.search import Selection, convert_within, selection
 from thresher.sim import Result, Trace, export_trace, load_trace, simulate
@@ -60,6 +60,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export_c",
+    "export_torch",
     "export_trace",
     "import_model",
     "import_torch",

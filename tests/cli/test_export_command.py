@@ -24,24 +24,36 @@ def test_export_writes_a_c_file_and_says_what_it_takes(whole: Path, thresher: Th
     assert "#define TINY_ASYNC 1" in text and "#define TINY_TICKS_PER_STEP 8" in text
 
 
+def test_export_writes_a_pytorch_module_with_its_tensors(whole: Path, thresher: Thresher) -> None:
+    found = thresher("export tiny.snn.yaml --to torch -o net.py --steps 4")
+    assert found.status == 0, found.err
+    assert found.out == "wrote net.py\n  class Tiny, with its tensors in net_tensors.safetensors\n"
+    assert (whole / "net_tensors.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (EXPORT, "how many steps? Give --steps T"),
         (f"{EXPORT}pp --steps 4", "'net.cpp' has the suffix '.cpp'; expected .c"),
         (f"{EXPORT} --steps 4 --ticks-per-step 0", "'0'; expected a whole number of at least 1"),
-        ("export whole.yaml --to d -o net.c", "'d'; expected one of c"),
+        ("export whole.yaml --to d -o net.c", "'d'; expected one of c, torch"),
         ("export tiny.yaml --to c -o net.c --steps 4", "has no threshold: the graph is not"),
         ("export tiny.snn.yaml --to c -o net.c --steps 4", "convert with the pass 'quantize'"),
         ("export data.npz --to c -o net.c", "'--to': has no meaning for a trace; leave it out"),
         ("export net.txt --to c -o net.c", "'.txt'; expected the spec of a network"),
         (
             "export whole.yaml -o net.c",
-            "'--to': what is the network to be written as? Give one of c",
+            "'--to': what is the network to be written as? Give one of c, torch",
         ),
         (
             "export whole.yaml --to c --step-ms 2 -o net.c",
             "'--step-ms': has no meaning for a network",
+        ),
+        ("export tiny.yaml --to torch -o net.py --steps 4", "has no threshold: the graph is not"),
+        (
+            "export whole.yaml --to torch -o net.py --steps 4 --refractory 3",
+            "'--refractory': has no meaning for --to torch; leave it out",
         ),
     ],
 )

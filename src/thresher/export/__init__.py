@@ -2,5 +2,6 @@
 
 from thresher.export.c99 import export_c
 from thresher.export.exporter import EXPORTERS, Exporter
+from thresher.export.pytorch import export_torch
 
-__all__ = ["EXPORTERS", "Exporter", "export_c"]
+__all__ = ["EXPORTERS", "Exporter", "export_c", "export_torch"]
