@@ -82,7 +82,7 @@ def open_tensors(folder: Path, name: str) -> dict[str, StoredTensor]:
     SpecError
         Where the path leaves the folder, or the file is missing, too large or damaged.
     """
-    path = _contained(folder, name)
+    path = contained(folder, name)
     if not path.is_file():
         near = sorted(item.name for item in folder.glob("*") if item.suffix in _READERS)
         raise SpecError(
@@ -122,8 +122,14 @@ def write_tensors(tensors: Mapping[str, Array], path: Path) -> None:
     path.write_bytes(save({name: np.asarray(item, order="C") for name, item in tensors.items()}))
 
 
-def _contained(folder: Path, name: str) -> Path:
-    """Return the path of a file that truly lies in the folder."""
+def contained(folder: Path, name: str, owner: str = "spec") -> Path:
+    """Return the path of a file that truly lies in the folder, where its `owner` lies.
+
+    Raises
+    ------
+    SpecError
+        Where it lies outside, by its name or through a link.
+    """
     try:
         path = folder / name
         inside = path.resolve().is_relative_to(folder.resolve())
@@ -131,7 +137,7 @@ def _contained(folder: Path, name: str) -> Path:
         raise SpecError(f"{name!r} cannot be a file's name: {error}") from error
     if Path(name).is_absolute() or not inside:
         raise SpecError(
-            f"the tensor file '{name}' lies outside the spec's folder; expected a path inside "
+            f"the tensor file '{name}' lies outside the {owner}'s folder; expected a path inside "
             f"'{folder}': copy the file there"
         )
     return path

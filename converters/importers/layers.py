@@ -63,6 +63,11 @@ class Window:
                 f"kernel, stride, padding or dilation holds {max(sizes, key=abs):,}; expected at "
                 f"most {LARGEST_FIELD:,}"
             )
+        if min(*self.kernel, *self.stride, *self.dilation) < 1:
+            raise GraphError(
+                f"has kernel {self.kernel}, stride {self.stride}, dilation {self.dilation}; "
+                "expected 1 or more"
+            )
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -47,7 +47,7 @@ class Pool(Op):
                 f"kernel {list(self.kernel)} does not fit into an input of {list(shape)}"
             )
         for axis, n in zip(self.axes, shape[1:], strict=True):
-            if not _inside(axis, n).any(axis=1).all():
+            if not _reads_all(axis, n):
                 raise GraphError(
                     f"padding {[list(side) for side in self.padding]} leaves a window of kernel "
                     f"{list(self.kernel)} nothing but padding in an input of {list(shape)}; make "
@@ -163,6 +163,15 @@ class GlobalAvgPool(Op):
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         return cls(), ((3, 4, 5),)
+
+
+def _reads_all(axis: Axis, size: int) -> bool:
+    """Tell whether every window along an axis reads a place that is no padding."""
+    if axis.padding[0] >= axis.reach:
+        return False
+    first = np.arange(axis.size(size)) * axis.stride - axis.padding[0]
+    tap = np.maximum(0, -(first // axis.dilation))  # the first that lies at 0 or after
+    return bool(((tap < axis.kernel) & (first + tap * axis.dilation < size)).all())
 
 
 def _inside(axis: Axis, size: int) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from thresher.converters import (
     Recipe,
     account,
     import_model,
+    import_onnx,
     import_torch,
     load_recipe,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "export_torch",
     "export_trace",
     "import_model",
+    "import_onnx",
     "import_torch",
     "load",
     "load_recipe",

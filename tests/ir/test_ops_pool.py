@@ -96,3 +96,22 @@ def test_global_avg_pool_keeps_two_axes_of_one() -> None:
 def test_global_avg_pool_refuses_what_has_no_height_and_width() -> None:
     with pytest.raises(GraphError, match=r"takes an input of shape \(C, H, W\), got \[12\]"):
         ops.GlobalAvgPool().infer_shape((12,))
+
+
+def test_windows_of_padding_alone_are_told_from_others_for_every_geometry() -> None:
+    reads = 0
+    for n, kernel, stride, before, after, dilation in np.ndindex(5, 4, 3, 5, 5, 4):
+        geometry = {"stride": (stride + 1, 1), "dilation": (dilation + 1, 1)}
+        sides = ((before, after), (0, 0))
+        op = ops.MaxPool2d(kernel=(kernel + 1, 1), padding=sides, **geometry)
+        inside = np.pad(np.ones(n + 1), (before, after))
+        starts = range(0, len(inside) - (dilation + 1) * kernel, stride + 1)
+        taps = np.arange(kernel + 1) * (dilation + 1)
+        expected = bool(starts) and all(inside[start + taps].any() for start in starts)
+        try:
+            op.infer_shape((1, n + 1, 1))
+            assert expected, op
+            reads += 1
+        except GraphError:
+            assert not expected, op
+    assert reads > 1000

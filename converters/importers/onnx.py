@@ -1,0 +1,509 @@
+"""ONNX files: the operators that become nodes, from opset 11 to 28."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thresher.converters.importers import layers
+from thresher.converters.importers.builder import Array, GraphBuilder, Value
+from thresher.converters.importers.layers import Sides, Window
+from thresher.converters.importers.onnx_file import FLOAT_TYPES, read_onnx
+from thresher.converters.importers.onnx_fold import (
+    FOLDERS,
+    new_shape,
+    squeezed,
+    unsqueezed,
+)
+from thresher.converters.importers.onnx_walk import Handler, Here, Item, OnnxWalk, Quantised
+from thresher.errors import GraphError
+from thresher.ir import Graph, Tensor
+from thresher.ir.op import Shape
+from thresher.ir.ops import Add, BatchNorm, Dropout, Identity, Relu
+
+
+def import_onnx(path: str | Path, shape: Shape | None = None) -> Graph:
+    """Turn an ONNX file into a graph; needs the package `onnx` alone.
+
+    Parameters
+    ----------
+    path : path
+        The file; data outside it are read from its folder only.
+    shape : tuple of int, optional
+        The input's shape without the batch axis, where the file leaves axes open.
+
+    Raises
+    ------
+    SpecError
+        Where the file is not an ONNX model of opset 11 to 28, is damaged, or leaves axes open.
+    UnsupportedError
+        Where a node is beyond what a graph can say; all that are are listed.
+    """
+    path = Path(path)
+    model = read_onnx(path)
+    builder = GraphBuilder(path.stem, f"'{path}'")
+    return OnnxWalk(model, builder, HANDLERS, FOLDERS).graph(shape)
+
+
+def _window(here: Here, x: Value, kernel: Sequence[int]) -> Window:
+    """Read the geometry of a convolution or a pool, auto_pad included."""
+    n = len(kernel)
+    layers.expect_channels(x, (n,))
+    strides, dilations = here.get("strides", [1] * n), here.get("dilations", [1] * n)
+    pads, named = here.get("pads", [0] * 2 * n), here.get("auto_pad", "NOTSET")
+    padding = tuple(zip(pads[:n], pads[n:], strict=True))
+    window = Window(
+        tuple(kernel), tuple(strides), padding, tuple(dilations), bool(here.get("ceil_mode", 0))
+    )
+    if named == "NOTSET":
+        return window
+    plain = replace(window, padding=((0, 0),) * n)
+    if named == "VALID":
+        return plain
+    if named not in ("SAME_UPPER", "SAME_LOWER"):
+        raise GraphError(f"has auto_pad '{named}', which ONNX does not know")
+    padding = layers.same_padding(plain, x.shape[1:], named == "SAME_UPPER")
+    return replace(plain, padding=padding, ceil=False)
+
+
+def _pool_window(here: Here, x: Value) -> Window:
+    """Read the geometry of a pool; refuse what onnxruntime and ONNX's text do not agree on."""
+    window = _window(here, x, here.get("kernel_shape"))
+    if not here.get("auto_pad", "NOTSET").startswith("SAME"):
+        return window
+    spaced = any(axis.stride > axis.kernel for axis in window.axes)
+    if spaced or max(window.dilation) > 1:
+        raise GraphError(
+            "pads by auto_pad, and is dilated or leaves places out, where onnxruntime and ONNX's "
+            "text differ; export it with pads"
+        )
+    return window
+
+
+def _weight(here: Here, place: int = 1) -> Tensor:
+    weight = here.tensor(place)
+    given = here.get("kernel_shape", list(weight.shape[2:]))
+    if tuple(given) != weight.shape[2:]:
+        raise GraphError(f"kernel_shape is {given}, the weight is {list(weight.shape)}")
+    return weight
+
+
+def _convolution(here: Here) -> Value:
+    x, weight = here.x(), _weight(here)
+    window = _window(here, x, weight.shape[2:])
+    bias, groups = here.optional_tensor(2), here.get("group", 1)
+    return layers.convolution(here.b, here.name, x, weight, bias, window, groups)
+
+
+def _convolution_transposed(here: Here) -> Value:
+    x, weight = here.x(), _weight(here)
+    n = len(weight.shape) - 2
+    layers.expect_channels(x, (n,))
+    extra = here.get("output_padding", [0] * n)
+    plain = _without_auto_pad(here, weight.shape[2:])
+    asked, named = here.get("output_shape"), here.get("auto_pad", "NOTSET")
+    window, wanted = plain, asked
+    if asked is None and named in ("SAME_UPPER", "SAME_LOWER"):
+        wanted = [size * step for size, step in zip(x.shape[1:], plain.stride, strict=True)]
+    if wanted is not None:
+        sides = _cut_sides(plain, x.shape[1:], extra, wanted[-n:], named == "SAME_UPPER")
+        window = plain.reaching([0] * n, sides)
+    return layers.convolution_transposed(
+        here.b, here.name, x, weight, here.optional_tensor(2), window, extra, here.get("group", 1)
+    )
+
+
+def _without_auto_pad(here: Here, kernel: Sequence[int]) -> Window:
+    n = len(kernel)
+    named = here.get("auto_pad", "NOTSET")
+    pads = here.get("pads", [0] * 2 * n) if named == "NOTSET" else [0] * 2 * n
+    strides, dilations = here.get("strides", [1] * n), here.get("dilations", [1] * n)
+    padding = tuple(zip(pads[:n], pads[n:], strict=True))
+    return Window(tuple(kernel), tuple(strides), padding, tuple(dilations))
+
+
+def _cut_sides(
+    window: Window, sizes: Sequence[int], extra: Sequence[int], wanted: Sequence[int], upper: bool
+) -> tuple[Sides, ...]:
+    """Return what is cut off a transposed convolution for an output of the wanted size."""
+    sides = []
+    for axis, n, more, size in zip(window.axes, sizes, extra, wanted, strict=True):
+        total = (n - 1) * axis.stride + axis.reach + more - size
+        if total < 0:
+            raise GraphError(f"is asked for {size} places, more than it reaches; expected fewer")
+        small, large = total // 2, total - total // 2
+        sides.append((small, large) if upper else (large, small))
+    return tuple(sides)
+
+
+def _gemm(here: Here) -> Value:
+    """Compute alpha * x @ weight + beta * bias."""
+    if here.get("transA", 0):
+        raise GraphError("transposes its input; expected (N, features)")
+    alpha, beta = np.float32(here.get("alpha", 1.0)), np.float32(here.get("beta", 1.0))
+    weight = here.constant(1)
+    if here.get("transB", 0) and alpha == 1:
+        tensor = here.tensor(1)
+    else:
+        ours = weight if here.get("transB", 0) else weight.T
+        tensor = here.b.tensor(f"{here.name}.weight", ours if alpha == 1 else ours * alpha)
+    bias = _row(here, 2, tensor.shape[0], beta) if here.has(2) and beta != 0 else None
+    return layers.linear(here.b, here.name, here.x(), tensor, bias)
+
+
+def _row(here: Here, place: int, n: int, factor: Any) -> Tensor:
+    """Return a constant that broadcasts over (N, n) as a bias (n,)."""
+    values = here.constant(place)
+    if values.shape == (n,) and factor == 1:
+        return here.tensor(place)
+    if values.ndim == 2 and values.shape[0] != 1:
+        raise GraphError(f"its bias is {list(values.shape)}, another for each sample")
+    row = np.broadcast_to(values.reshape(values.shape[-1:]), (n,))
+    return here.b.tensor(f"{here.name}.bias", row * factor)
+
+
+def _matrix_product(here: Here) -> Value:
+    x, weight = here.x(), here.constant(1)
+    if weight.ndim != 2:
+        raise GraphError(f"multiplies by {list(weight.shape)}; expected a constant (in, out)")
+    tensor = here.b.tensor(f"{here.name}.weight", weight.T)
+    return layers.linear(here.b, here.name, x, tensor, None)
+
+
+def _batch_norm(here: Here) -> Value:
+    if here.get("training_mode", 0) or len([name for name in here.call.outputs if name]) > 1:
+        raise GraphError("normalises by the batch, as in training; export it for inference")
+    op = BatchNorm(
+        weight=here.tensor(1),
+        bias=here.tensor(2),
+        running_mean=here.tensor(3),
+        running_var=here.tensor(4),
+        eps=here.get("epsilon", 1e-5),
+    )
+    return here.b.add(here.name, op, here.x())
+
+
+def _relu(here: Here) -> Value:
+    return here.b.add(here.name, Relu(), here.x())
+
+
+def _clip(here: Here) -> Value:
+    bounds = [here.optional(place) for place in (1, 2)]
+    low, high = (None if bound is None else float(bound.item()) for bound in bounds)
+    return layers.clip(here.b, here.name, here.x(), low, high)
+
+
+def _leaky_relu(here: Here) -> Value:
+    return layers.leaky_relu(here.b, here.name, here.x(), np.asarray(here.get("alpha", 0.01)))
+
+
+def _prelu(here: Here) -> Value:
+    return layers.leaky_relu(here.b, here.name, here.x(), here.constant(1))
+
+
+def _average_pool(here: Here) -> Value:
+    x = here.x()
+    window = _pool_window(here, x)
+    counted = bool(here.get("count_include_pad", 0))
+    return layers.average_pool(here.b, here.name, x, window, counted)
+
+
+def _max_pool(here: Here) -> Value:
+    x = here.x()
+    return layers.max_pool(here.b, here.name, x, _pool_window(here, x))
+
+
+def _global_average(here: Here) -> Value:
+    return layers.global_average(here.b, here.name, here.x(), keep=True)
+
+
+def _global_max(here: Here) -> Value:
+    x = here.x()
+    n = layers.expect_channels(x, (1, 2))
+    kernel = x.shape[1:]
+    window = Window(kernel, kernel, ((0, 0),) * n, (1,) * n)
+    return layers.max_pool(here.b, here.name, x, window)
+
+
+def _reduce_mean(here: Here) -> Value:
+    x, axes = here.x(), here.ints("axes", 1)
+    rank = len(x.shape) + 1
+    found = sorted(axis % rank for axis in axes or [])
+    if found != list(range(2, rank)):
+        raise GraphError(f"averages axes {axes} of (N, {x.shape}); expected all after the channels")
+    return layers.global_average(here.b, here.name, x, bool(here.get("keepdims", 1)))
+
+
+def _folded(here: Here, sizes: Sequence[int]) -> Value:
+    shape = here.without_batch(sizes)
+    return layers.reshape_if_needed(here.b, here.name, here.x(), shape)
+
+
+def _flatten(here: Here) -> Value:
+    sizes, axis = here.sizes(here.x()), here.get("axis", 1)
+    shape = here.without_batch([prod(sizes[:axis]), prod(sizes[axis:])])
+    return layers.reshape(here.b, here.name, here.x(), shape)
+
+
+def _reshape(here: Here) -> Value:
+    asked, allow_zero = here.constant(1).tolist(), bool(here.get("allowzero", 0))
+    return _folded(here, new_shape(asked, here.sizes(here.x()), allow_zero))
+
+
+def _squeeze(here: Here) -> Value:
+    return _folded(here, squeezed(here.ints("axes", 1), here.sizes(here.x())))
+
+
+def _unsqueeze(here: Here) -> Value:
+    return _folded(here, unsqueezed(here.ints("axes", 1) or [], here.sizes(here.x())))
+
+
+def _transpose(here: Here) -> Value:
+    """Exchange axes, where only axes of size 1 move: that is a reshape."""
+    sizes = here.sizes(here.x())
+    order = here.get("perm", list(range(len(sizes)))[::-1])
+    moved = [axis for axis in order if axis == 0 or sizes[axis] != 1]
+    if moved != sorted(moved) or sorted(order) != list(range(len(sizes))):
+        raise GraphError(
+            f"moves axes of (N, {', '.join(map(str, sizes[1:]))}) to {order}; no op exchanges "
+            "them: export the model with the channels in front"
+        )
+    return _folded(here, [sizes[axis] for axis in order])
+
+
+def _add(here: Here) -> Value:
+    if here.is_constant(0) or here.is_constant(1):
+        place = 0 if here.is_constant(1) else 1
+        return layers.affine(here.b, here.name, here.x(place), 1.0, here.constant(1 - place))
+    values = [here.x(place) for place in range(len(here.call.inputs))]
+    if len(values) == 1:
+        return here.b.add(here.name, Identity(), values[0])
+    return here.b.add(here.name, Add(), *values)
+
+
+def _subtract(here: Here) -> Value:
+    if here.is_constant(1):
+        return layers.affine(here.b, here.name, here.x(), 1.0, -here.constant(1))
+    if here.is_constant(0):
+        return layers.affine(here.b, here.name, here.x(1), -1.0, here.constant(0))
+    other = layers.affine(here.b, f"{here.name}.negative", here.x(1), -1.0)
+    return here.b.add(here.name, Add(), here.x(), other)
+
+
+def _multiply(here: Here) -> Value:
+    if not here.is_constant(0) and not here.is_constant(1):
+        raise GraphError("multiplies values by one another; no synapse and no neuron does that")
+    place = 0 if here.is_constant(1) else 1
+    return layers.affine(here.b, here.name, here.x(place), here.constant(1 - place))
+
+
+def _divide(here: Here) -> Value:
+    if not here.is_constant(1):
+        raise GraphError("divides by values; expected a constant divisor")
+    divisor = here.constant(1)
+    if not divisor.all():
+        raise GraphError("divides by 0")
+    return layers.affine(here.b, here.name, here.x(), 1 / divisor)
+
+
+def _negate(here: Here) -> Value:
+    return layers.affine(here.b, here.name, here.x(), -1.0)
+
+
+def _concat(here: Here) -> Value:
+    parts = [here.x(place) for place in range(len(here.call.inputs))]
+    return layers.concatenate(here.b, here.name, parts, here.get("axis"))
+
+
+def _slice(here: Here) -> Value:
+    x = here.x()
+    starts, stops = here.constant(1).tolist(), here.constant(2).tolist()
+    axes, steps = here.optional(3), here.optional(4)
+    places = list(range(len(starts))) if axes is None else axes.tolist()
+    strides = [1] * len(starts) if steps is None else steps.tolist()
+    rank = len(x.shape) + 1
+    for axis, start, stop, step in zip(places, starts, stops, strides, strict=True):
+        if axis % rank == 0 and (start, step) == (0, 1) and stop >= here.walk.batch:
+            continue
+        x = layers.take(here.b, here.name, x, axis, start, stop, step)
+    return x
+
+
+def _split(here: Here) -> list[Item]:
+    x, axis = here.x(), here.get("axis", 0)
+    place, n = axis % (len(x.shape) + 1), len(here.call.outputs)
+    if place == 0:
+        raise GraphError("splits the batch; expected an axis of the samples, from 1 on")
+    size = x.shape[place - 1]
+    parts = here.ints("split", 1) or [-(-size // n)] * (n - 1) + [size - -(-size // n) * (n - 1)]
+    if sum(parts) != size or len(parts) != n or min(parts) < 1:
+        raise GraphError(f"splits {size} into {parts}")
+    ends = np.cumsum([0, *parts]).tolist()
+    return [layers.take(here.b, here.name, x, axis, start, stop) for start, stop in pairwise(ends)]
+
+
+def _pad(here: Here) -> Value:
+    x, pads = here.x(), here.constant(1).tolist()
+    rank = len(x.shape) + 1
+    axes = here.optional(3)
+    places = list(range(rank)) if axes is None else [axis % rank for axis in axes.tolist()]
+    sides: list[Sides] = [(0, 0)] * rank
+    for place, before, after in zip(places, pads[: len(places)], pads[len(places) :], strict=True):
+        sides[place] = (before, after)
+    if any(sides[0]):
+        raise GraphError("pads the batch; expected an axis of the samples, from 1 on")
+    value = here.optional(2)
+    number = 0.0 if value is None or not value.size else float(value.item())
+    return layers.pad(here.b, here.name, x, sides[1:], number, here.get("mode", "constant"))
+
+
+def _resize(here: Here) -> Value:
+    """Repeat each place a whole number of times; refuse other grids."""
+    x, mode = here.x(), here.get("mode", "nearest")
+    if mode != "nearest":
+        raise GraphError(f"resizes by mode '{mode}'; expected 'nearest'")
+    rank = len(x.shape) + 1
+    axes = [axis % rank for axis in here.get("axes", range(rank))]
+    factors = [1.0] * rank
+    scales, sizes = here.optional(2), here.optional(3)
+    whole = here.sizes(x)
+    if here.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise GraphError("keeps the aspect ratio; expected scales, or sizes that are met")
+    for i, axis in enumerate(axes):
+        if scales is not None and scales.size:
+            factors[axis] = float(scales[i])
+        elif sizes is not None:
+            factors[axis] = float(sizes[i]) / whole[axis]
+    if factors[:2] != [1.0, 1.0] or any(f < 1 or f != int(f) for f in factors):
+        raise GraphError(f"resizes by {factors}; expected whole factors of the places alone")
+    repeats = [int(factor) for factor in factors[2:]]
+    if any(repeat > layers.LARGEST_FIELD for repeat in repeats):
+        raise GraphError(f"resizes by {repeats}")
+    coordinates = here.get("coordinate_transformation_mode", "half_pixel")
+    rounding = here.get("nearest_mode", "round_prefer_floor")
+    for n, repeat in zip(x.shape[1:], repeats, strict=True):
+        if not _is_repetition(n, repeat, coordinates, rounding):
+            raise GraphError(
+                f"takes places by '{coordinates}' and '{rounding}', which is no repetition of "
+                f"{n} places {repeat} times; expected 'asymmetric' and 'floor'"
+            )
+    return layers.upsample(here.b, here.name, x, repeats)
+
+
+def _is_repetition(n: int, repeat: int, coordinates: str, rounding: str) -> bool:
+    """Tell whether a grid reads place i // repeat for each i (the formulas of ONNX's Resize)."""
+    i = np.arange(min(n * repeat, layers.LARGEST_FIELD), dtype=np.float64)
+    half = (i + 0.5) / repeat - 0.5
+    grids = {
+        "half_pixel": half,
+        "pytorch_half_pixel": half if n * repeat > 1 else i * 0,
+        "half_pixel_symmetric": half,
+        "asymmetric": i / repeat,
+    }
+    rounded: dict[str, Callable[[Array], Array]] = {
+        "floor": np.floor,
+        "ceil": np.ceil,
+        "round_prefer_floor": lambda x: np.ceil(x - 0.5),
+        "round_prefer_ceil": lambda x: np.floor(x + 0.5),
+    }
+    if coordinates not in grids or rounding not in rounded:
+        return repeat == 1
+    found = np.clip(rounded[rounding](grids[coordinates]), 0, n - 1)
+    return bool((found == i // repeat).all())
+
+
+def _softmax(here: Here) -> Value:
+    axis = here.get("axis", 1 if here.opset < 13 else -1)
+    return layers.softmax(here.b, here.name, here.x(), axis)
+
+
+def _identity(here: Here) -> Item:
+    found = here.item(0)
+    return here.b.add(here.name, Identity(), found) if isinstance(found, Value) else found
+
+
+def _dropout(here: Here) -> Value:
+    ratio = here.optional(1)
+    training = here.optional(2)
+    if training is not None and training.any():
+        raise GraphError("drops values, as in training; export it for inference")
+    p = here.get("ratio", 0.5) if ratio is None else float(ratio.item())
+    return here.b.add(here.name, Dropout(p=p), here.x())
+
+
+def _cast(here: Here) -> Value:
+    if here.get("to") not in FLOAT_TYPES:
+        raise GraphError(f"casts to type {here.get('to')}; expected a float type")
+    return here.x()
+
+
+def _quantised(here: Here) -> Quantised:
+    """Keep the grid until the DequantizeLinear; the type of zero says its ends."""
+    scale = here.constant(1)
+    zero = here.optional(2)
+    if scale.size != 1:
+        raise GraphError("has a grid for each channel; expected one for all values")
+    kind = np.dtype(np.uint8) if zero is None else zero.dtype
+    if zero is None and here.get("output_dtype", 2) != 2:
+        raise GraphError("names its type; expected a zero point that has it")
+    if kind.kind not in "iu" or kind.itemsize > 2:
+        raise GraphError(f"quantises to {kind}; expected 8 or 16 bits")
+    ends = np.iinfo(kind)
+    start = 0 if zero is None else int(zero.item())
+    return Quantised(here.x(), float(scale.item()), start, int(ends.min), int(ends.max))
+
+
+def _dequantised(here: Here) -> Value:
+    grid, scale, zero = here.item(0), here.constant(1), here.optional(2)
+    if not isinstance(grid, Quantised):
+        raise GraphError("takes whole numbers that no QuantizeLinear gives")
+    start = 0 if zero is None else int(zero.item())
+    if scale.size != 1 or (float(scale.item()), start) != (grid.scale, grid.zero):
+        raise GraphError("has another scale or zero point than the QuantizeLinear before it")
+    return layers.fake_quantised(
+        here.b, here.name, grid.value, grid.scale, grid.zero, grid.lowest, grid.highest
+    )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "Conv": _convolution,
+    "ConvTranspose": _convolution_transposed,
+    "Gemm": _gemm,
+    "MatMul": _matrix_product,
+    "BatchNormalization": _batch_norm,
+    "Relu": _relu,
+    "Clip": _clip,
+    "LeakyRelu": _leaky_relu,
+    "PRelu": _prelu,
+    "AveragePool": _average_pool,
+    "MaxPool": _max_pool,
+    "GlobalAveragePool": _global_average,
+    "GlobalMaxPool": _global_max,
+    "ReduceMean": _reduce_mean,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Transpose": _transpose,
+    "Add": _add,
+    "Sum": _add,
+    "Sub": _subtract,
+    "Mul": _multiply,
+    "Div": _divide,
+    "Neg": _negate,
+    "Concat": _concat,
+    "Slice": _slice,
+    "Split": _split,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Softmax": _softmax,
+    "Identity": _identity,
+    "Dropout": _dropout,
+    "Cast": _cast,
+    "QuantizeLinear": _quantised,
+    "DequantizeLinear": _dequantised,
+}

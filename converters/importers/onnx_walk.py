@@ -1,0 +1,282 @@
+"""Walk over an ONNX graph: values, constants, shapes with their batch, and every refusal."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thresher.converters.importers.builder import Array, GraphBuilder, Value
+from thresher.converters.importers.onnx_file import OnnxCall, OnnxModel
+from thresher.converters.importers.onnx_fold import Fold, Folding
+from thresher.errors import GraphError, SpecError
+from thresher.ir import Graph, Tensor
+from thresher.ir.op import Shape
+
+OPEN_BATCH = 1_000_003
+"""What an open batch axis counts as where shapes are computed: a prime that no other axis has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor that does not depend on the inputs, with the name that the file gives it."""
+
+    name: str
+    values: Array
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Values on a grid of whole numbers, between QuantizeLinear and DequantizeLinear."""
+
+    value: Value
+    scale: float
+    zero: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a node would give that was refused; `why` is set where its reader is to be told."""
+
+    why: str = ""
+
+
+Item = Value | Constant | Quantised | Refused
+Handler = Callable[["Here"], Item | Sequence[Item]]
+
+
+@dataclass(frozen=True)
+class Here:
+    """One node, and what the walk knows so far."""
+
+    walk: "OnnxWalk"
+    call: OnnxCall
+
+    @property
+    def b(self) -> GraphBuilder:
+        return self.walk.builder
+
+    @property
+    def name(self) -> str:
+        return self.call.name or f"{self.call.operator}_{self.call.outputs[0]}"
+
+    @property
+    def opset(self) -> int:
+        return self.walk.model.opset
+
+    def has(self, place: int) -> bool:
+        return place < len(self.call.inputs) and self.call.inputs[place] != ""
+
+    def item(self, place: int) -> Item:
+        if not self.has(place):
+            raise GraphError(f"lacks input {place}")
+        return self.walk.items[self.call.inputs[place]]
+
+    def x(self, place: int = 0) -> Value:
+        """Return an input that depends on the graph's."""
+        found = self.item(place)
+        if isinstance(found, Value):
+            return found
+        if isinstance(found, Quantised):
+            raise GraphError("computes with quantised numbers; expected a DequantizeLinear before")
+        raise GraphError(f"input {place} is constant; expected values of the network there")
+
+    def is_constant(self, place: int) -> bool:
+        return self.has(place) and isinstance(self.item(place), Constant)
+
+    def constant(self, place: int) -> Array:
+        found = self.item(place)
+        if not isinstance(found, Constant):
+            raise GraphError(f"input {place} is computed from the inputs; expected a constant")
+        return found.values
+
+    def optional(self, place: int) -> Array | None:
+        return self.constant(place) if self.has(place) else None
+
+    def tensor(self, place: int) -> Tensor:
+        """Return a constant input as a tensor of the graph, under the file's name."""
+        values = self.constant(place)
+        return self.b.tensor(self.call.inputs[place], values)
+
+    def optional_tensor(self, place: int) -> Tensor | None:
+        return self.tensor(place) if self.has(place) else None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.call.attributes.get(name, default)
+
+    def ints(self, name: str, place: int) -> list[int] | None:
+        """Return whole numbers that are an attribute or, in later versions, an input."""
+        given = self.get(name)
+        values = self.optional(place) if given is None else np.asarray(given)
+        return None if values is None else [int(item) for item in np.ravel(values)]
+
+    def sizes(self, x: Value) -> list[int]:
+        """Return a value's whole shape, with the batch axis in front."""
+        return [self.walk.batch, *x.shape]
+
+    def without_batch(self, sizes: Sequence[int]) -> Shape:
+        """Return a shape without its batch axis; refuse one that folds the batch into others."""
+        if not sizes or sizes[0] != self.walk.batch:
+            batch = "N" if self.walk.batch == OPEN_BATCH else self.walk.batch
+            shown = ["N" if size == OPEN_BATCH else size for size in sizes]
+            raise GraphError(
+                f"gives {shown}, where the batch axis was {batch}; expected every value to keep it "
+                "in front"
+            )
+        return tuple(sizes[1:])
+
+
+class OnnxWalk:
+    """Turn the nodes of a file into a graph's, in order.
+
+    `handlers` make nodes; `folders` compute constants. Both are by operator.
+    """
+
+    def __init__(
+        self,
+        model: OnnxModel,
+        builder: GraphBuilder,
+        handlers: Mapping[str, Handler],
+        folders: Mapping[str, Fold],
+    ) -> None:
+        self.model = model
+        self.builder = builder
+        self.items: dict[str, Item] = {
+            name: Constant(name, values) for name, values in model.initialisers.items()
+        }
+        self.batch = OPEN_BATCH
+        self._handlers = handlers
+        self._folders = folders
+
+    def graph(self, shape: Shape | None) -> Graph:
+        """Return the graph; `shape` is for an input that leaves axes open.
+
+        Raises
+        ------
+        UnsupportedError
+            Where a node was refused; all that were are listed.
+        SpecError
+            Where the graph reads what is not there, or leaves axes open.
+        """
+        self._read_inputs(shape)
+        for call in self.model.calls:
+            self._expect_given(call)
+            try:
+                self._take(call)
+            except (GraphError, SpecError) as error:
+                self._refuse(call, error)
+            except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError,
+                    OverflowError, AttributeError) as error:  # fmt: skip
+                self._refuse(call, f"is not what ONNX allows: {str(error)[:120]}")
+        outputs = [self._output(name) for name in self.model.outputs]
+        return self.builder.finish([value for value in outputs if value is not None])
+
+    def _output(self, name: str) -> Value | None:
+        found = self.items.get(name)
+        if isinstance(found, Value):
+            return found
+        if found is None or not self.builder.refusals:
+            kind = "nothing" if found is None else "no value that depends on the inputs"
+            raise SpecError(f"{self.builder.what}: output '{name}' is {kind}")
+        return None
+
+    def _read_inputs(self, shape: Shape | None) -> None:
+        if not self.model.inputs or not self.model.outputs:
+            raise SpecError(f"{self.builder.what} has no input or no output")
+        for name, axes in self.model.inputs.items():
+            self.items[name] = self._read_input(name, axes, shape)
+
+    def _read_input(
+        self, name: str, axes: tuple[int | str, ...] | None, shape: Shape | None
+    ) -> Value:
+        what = f"{self.builder.what}: input '{name}'"
+        if axes is None:
+            if shape is None:
+                raise SpecError(f"{what} has no shape; give it with --shape C,H,W")
+            axes = ("N", *map(str, range(len(shape))))
+        if len(axes) < 2:
+            raise SpecError(
+                f"{what} is {list(axes)}; expected a batch axis and the axes of a sample after it"
+            )
+        if isinstance(axes[0], int) and axes[0] > 0:
+            self.batch = axes[0]
+        sample = axes[1:] if shape is None else self._given(what, axes[1:], shape)
+        still_open = [str(axis) for axis in sample if not isinstance(axis, int) or axis < 1]
+        if still_open:
+            raise SpecError(
+                f"{what} leaves {', '.join(still_open)} open in {list(axes)}; give the shape "
+                "without the batch axis with --shape C,H,W"
+            )
+        try:
+            return self.builder.input(name, tuple(int(axis) for axis in sample))
+        except GraphError as error:
+            raise SpecError(f"{what}: {error}") from error
+
+    @staticmethod
+    def _given(what: str, axes: tuple[int | str, ...], shape: Shape) -> Shape:
+        fits = len(axes) == len(shape) and all(
+            not isinstance(axis, int) or axis in (0, size)
+            for axis, size in zip(axes, shape, strict=False)
+        )
+        if not fits:
+            raise SpecError(f"{what} is {list(axes)} without the batch; --shape is {list(shape)}")
+        return shape
+
+    def _expect_given(self, call: OnnxCall) -> None:
+        for name in call.inputs:
+            if name and name not in self.items:
+                raise SpecError(
+                    f"{self.builder.what}: node '{call.name or call.outputs[:1]}' ({call.operator})"
+                    f" reads '{name}', which no node before it gives; the graph has a cycle, is "
+                    "not sorted, or is cut off"
+                )
+        if not call.outputs:
+            raise SpecError(f"{self.builder.what}: node '{call.name}' gives nothing")
+
+    def _take(self, call: OnnxCall) -> None:
+        here = Here(self, call)
+        if call.domain:
+            raise GraphError(f"is of the domain '{call.domain}'; expected ONNX's own operators")
+        known = call.operator in self._handlers or call.operator in self._folders
+        if not known:
+            raise GraphError("no op of a graph computes it")
+        read = [self.items[name] for name in call.inputs if name]
+        refused = [item for item in read if isinstance(item, Refused)]
+        if refused:
+            self._give(call, [])
+            why = next((item.why for item in refused if item.why), "")
+            if why:
+                raise GraphError(why)
+            return
+        if call.operator == "Shape" and isinstance(read[0], Value):
+            sizes = np.array(here.sizes(read[0]), np.int64)
+            part = sizes[here.get("start", 0) : here.get("end")]
+            self._give(call, [Constant(call.outputs[0], part)])
+            return
+        if all(isinstance(item, Constant) for item in read) and call.operator in self._folders:
+            values = [self.items[name].values if name else None for name in call.inputs]  # type: ignore[union-attr]
+            folded = self._folders[call.operator](Folding(values, call.attributes))
+            self._give(call, [Constant(call.outputs[0], folded)])
+            return
+        if call.operator not in self._handlers:
+            raise GraphError("works on values of the network; expected constants alone")
+        found = self._handlers[call.operator](here)
+        items = [found] if isinstance(found, (Value, Constant, Quantised, Refused)) else found
+        self._give(call, list(items))
+
+    def _give(self, call: OnnxCall, items: Sequence[Item]) -> None:
+        """Keep what a node gives; outputs beyond are a mask, indices or statistics of training."""
+        beyond = Refused(f"reads an output of '{call.name}' ({call.operator}) that no op gives")
+        rest = [Refused() if not items else beyond] * (len(call.outputs) - len(items))
+        for name, item in zip(call.outputs, [*items, *rest], strict=False):
+            if name in self.items:
+                raise SpecError(f"{self.builder.what}: two nodes give '{name}'")
+            if name:
+                self.items[name] = item
+
+    def _refuse(self, call: OnnxCall, why: object) -> None:
+        self.builder.refuse(f"'{call.name or call.outputs[0]}'", call.operator, why)
+        for name in call.outputs:
+            self.items.setdefault(name, Refused())

@@ -1,0 +1,283 @@
+"""ONNX files as graphs: results equal to onnxruntime's, over the operators' settings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import thresher
+from thresher.errors import SpecError, UnsupportedError
+from thresher.ir import ops
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+from onnx import TensorProto, helper, numpy_helper
+from onnx_models import assert_same, assert_same_if_run, images, imported, model, node, run
+
+Draw = st.DrawFn
+few = settings(max_examples=60)
+sizes = st.integers(3, 8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("onnx")
+
+
+def weights(name: str, *shape: int) -> dict[str, Any]:
+    return {name: np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)}
+
+
+@st.composite
+def geometries(draw: Draw, axes: int) -> dict[str, Any]:
+    """Draw kernel, strides and padding, explicit (asymmetric) or by auto_pad."""
+    geometry: dict[str, Any] = {
+        "kernel_shape": draw(st.lists(st.integers(1, 3), min_size=axes, max_size=axes)),
+        "strides": draw(st.lists(st.integers(1, 3), min_size=axes, max_size=axes)),
+        "auto_pad": draw(
+            st.sampled_from(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"])
+        ),
+    }
+    if geometry["auto_pad"] == "NOTSET":
+        pads = st.lists(st.integers(0, 2), min_size=2 * axes, max_size=2 * axes)
+        geometry["pads"] = draw(pads)
+    return geometry
+
+
+@few
+@given(st.data(), st.integers(1, 2))
+def test_convolutions_equal_onnxruntimes(folder: Path, data: st.DataObject, axes: int) -> None:
+    geometry, shape = data.draw(geometries(axes)), [data.draw(sizes) for _ in range(axes)]
+    dilations = [data.draw(st.integers(1, 2)) for _ in range(axes)]
+    constants = weights("w", 4, 2, *geometry["kernel_shape"]) | weights("b", 4)
+    layer = node("Conv", "x", "w", "b", group=2, dilations=dilations, **geometry)
+    assert_same_if_run(model([layer], [4, *shape], constants), folder, 4, *shape)
+
+
+@few
+@given(st.data(), st.integers(1, 2))
+def test_transposed_convolutions_equal_onnxruntimes(
+    folder: Path, data: st.DataObject, axes: int
+) -> None:
+    geometry, shape = data.draw(geometries(axes)), [data.draw(sizes) for _ in range(axes)]
+    if geometry["auto_pad"].startswith("SAME"):  # each stride is reached by a kernel
+        geometry["strides"] = list(map(min, geometry["strides"], geometry["kernel_shape"]))
+    extra = [data.draw(st.integers(0, step - 1)) for step in geometry["strides"]]
+    constants = weights("w", 4, 3, *geometry["kernel_shape"]) | weights("b", 6)
+    layer = node("ConvTranspose", "x", "w", "b", group=2, output_padding=extra, **geometry)
+    assert_same_if_run(model([layer], [4, *shape], constants), folder, 4, *shape)
+
+
+@few
+@given(
+    st.data(),
+    st.integers(1, 2),
+    st.sampled_from(["MaxPool", "AveragePool"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([11, 19, 22]),
+)
+def test_pools_equal_onnxruntimes(
+    folder: Path, data: st.DataObject, axes: int, op: str, ceil: bool, counted: bool, opset: int
+) -> None:
+    geometry, shape = data.draw(geometries(axes)), [data.draw(sizes) for _ in range(axes)]
+    if geometry["auto_pad"].startswith("SAME"):
+        geometry["strides"] = list(map(min, geometry["strides"], geometry["kernel_shape"]))
+    own = {"count_include_pad": int(counted)} if op == "AveragePool" else {}
+    layer = node(op, "x", ceil_mode=int(ceil), **own, **geometry)
+    assert_same_if_run(model([layer], [2, *shape], opset=opset), folder, 2, *shape)
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+@pytest.mark.parametrize("bias", [None, (4,), (1, 4), (1,)])
+def test_gemm_equals_onnxruntimes(
+    tmp_path: Path, transposed: int, alpha: float, bias: tuple[int, ...] | None
+) -> None:
+    constants = weights("w", 4, 5) if transposed else weights("w", 5, 4)
+    names = ["x", "w"] if bias is None else ["x", "w", "b"]
+    constants |= {} if bias is None else {"b": np.full(bias, 0.75, np.float32)}
+    layer = node("Gemm", *names, alpha=alpha, beta=2.0, transB=transposed)
+    assert_same(model([layer], [5], constants), tmp_path, 5)
+
+
+def test_a_product_and_a_sum_after_it_are_one_layer_with_bias(tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x", "w", output="h"), node("Add", "b", "h")]
+    graph = assert_same(model(nodes, [5], weights("w", 5, 4) | weights("b", 4)), tmp_path, 5)
+    assert [item.op.kind for item in graph.nodes] == ["linear"]
+
+
+ELEMENTWISE = [
+    ("Relu", [], {}, (2, 3, 4)),
+    ("LeakyRelu", [], {"alpha": 0.25}, (2, 3, 4)),
+    ("PRelu", [np.full((1, 1, 1), 0.5, np.float32)], {}, (2, 3, 4)),
+    ("Clip", [np.float32(0), np.float32(0.5)], {}, (2, 3, 4)),
+    ("Add", [np.float32(0.5)], {}, (2, 3, 4)),
+    ("Add", [np.arange(4, dtype=np.float32)], {}, (2, 3, 4)),
+    ("Sub", [np.arange(2, dtype=np.float32).reshape(2, 1, 1)], {}, (2, 3, 4)),
+    ("Mul", [np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)], {}, (2, 3, 4)),
+    ("Div", [np.arange(1, 3, dtype=np.float32).reshape(1, 2, 1, 1)], {}, (2, 3, 4)),
+    ("Softmax", [], {"axis": 1}, (5,)),
+    ("Softmax", [], {"axis": -1}, (5,)),
+    ("Identity", [], {}, (2, 3)),
+    ("Neg", [], {}, (2, 3)),
+    ("Dropout", [], {}, (2, 3)),
+    ("GlobalAveragePool", [], {}, (2, 3, 4)),
+    ("GlobalAveragePool", [], {}, (2, 4)),
+    ("GlobalMaxPool", [], {}, (2, 3, 4)),
+    ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0}, (2, 3, 4)),
+    ("ReduceMean", [], {"axes": [-1, -2]}, (2, 3, 4)),
+    ("Flatten", [], {"axis": 1}, (2, 3, 4)),
+    ("Flatten", [], {"axis": -3}, (2, 3, 4)),
+    ("Squeeze", [np.array([2])], {}, (2, 1, 4)),
+    ("Unsqueeze", [np.array([1, -1])], {}, (2, 4)),
+    ("Transpose", [], {"perm": [0, 2, 3, 1]}, (2, 1, 1)),
+    ("Reshape", [np.array([0, -1])], {}, (2, 3, 4)),
+    ("Reshape", [np.array([-1, 6, 4])], {}, (2, 3, 4)),
+    ("Pad", [np.array([0, 1, 0, 2, 0, 0, 3, 1])], {}, (2, 3, 4)),
+    ("Pad", [np.array([0, 0, -1, 1, 0, 0, 0, -2])], {}, (2, 3, 4)),
+    ("Slice", [np.array([1, 0]), np.array([9, -1]), np.array([2, 3]), np.array([2, 1])], {},
+     (2, 5, 4)),
+    ("Slice", [np.array([0, 1]), np.array([2**40, 2])], {}, (3, 5, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "constants", "attributes", "shape"), ELEMENTWISE)
+def test_an_operator_equals_onnxruntimes(
+    tmp_path: Path, op: str, constants: list[Any], attributes: dict[str, Any], shape: list[int]
+) -> None:
+    names = [f"c{place}" for place in range(len(constants))]
+    given = dict(zip(names, map(np.asarray, constants), strict=True))
+    layer = node(op, "x", *names, **attributes)
+    assert_same(model([layer], list(shape), given, opset=13 if op != "ReduceMean" else 11),
+                tmp_path, *shape)  # fmt: skip
+
+
+def test_sums_joins_and_splits_equal_onnxruntimes(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Split", ["x"], ["a", "b", "c"], name="split", axis=1),
+        node("Concat", "c", "a", output="ca", axis=1),
+        node("Concat", "b", "b", output="bb", axis=-3),
+        node("Sub", "ca", "bb", output="d"),
+        node("Sum", "d", "ca", "bb"),
+    ]
+    assert_same(model(nodes, [6, 3, 2], opset=11), tmp_path, 6, 3, 2)
+
+
+@pytest.mark.parametrize("coordinates", ["asymmetric", "half_pixel", "pytorch_half_pixel"])
+@pytest.mark.parametrize("rounding", ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_resize_equals_onnxruntimes_or_is_refused(
+    tmp_path: Path, coordinates: str, rounding: str, scale: int
+) -> None:
+    layer = node("Resize", "x", "", "s", coordinate_transformation_mode=coordinates,
+                 nearest_mode=rounding)  # fmt: skip
+    proto = model([layer], [2, 3, 4], {"s": np.array([1, 1, scale, 2], np.float32)})
+    try:
+        assert_same(proto, tmp_path, 2, 3, 4)
+    except UnsupportedError as error:
+        x = images(2, 3, 4)
+        repeated = x.repeat(scale, axis=2).repeat(2, axis=3)
+        assert "no repetition" in str(error) and not np.array_equal(run(proto, x), repeated)
+
+
+def test_batch_norm_and_shape_arithmetic_equal_onnxruntimes(tmp_path: Path) -> None:
+    """x.view(x.size(0), -1), as exporters write it."""
+    bn = {k: np.random.default_rng(i).uniform(0.5, 2, 3).astype(np.float32)
+          for i, k in enumerate("sbmv")}  # fmt: skip
+    nodes = [
+        node("BatchNormalization", "x", "s", "b", "m", "v", output="n", epsilon=1e-3),
+        node("Shape", "n", output="shape"),
+        node("Constant", output="zero", value=numpy_helper.from_array(np.array(0))),
+        node("Gather", "shape", "zero", output="batch", axis=0),
+        node("Unsqueeze", "batch", "axes", output="first"),
+        node("Concat", "first", "rest", output="target", axis=0),
+        node("Reshape", "n", "target"),
+    ]
+    constants = bn | {"axes": np.array([0]), "rest": np.array([-1])}
+    graph = assert_same(model(nodes, [3, 4, 2], constants), tmp_path, 3, 4, 2)
+    assert [item.op.kind for item in graph.nodes] == ["batch_norm", "flatten"]
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("uint8", 0), ("int8", -128), ("int8", 3)])
+def test_fake_quantisation_equals_onnxruntimes(tmp_path: Path, dtype: str, zero: int) -> None:
+    constants = {"s": np.float32(0.0625), "z": np.array(zero, dtype)}
+    nodes = [node("QuantizeLinear", "x", "s", "z", output="q"),
+             node("DequantizeLinear", "q", "s", "z")]  # fmt: skip
+    graph = assert_same(model(nodes, [3, 4, 2], constants), tmp_path, 3, 4, 2)
+    assert any(isinstance(item.op, ops.Qcfs) for item in graph.nodes)
+
+
+def test_quantised_weights_are_folded(tmp_path: Path) -> None:
+    constants = {
+        "q": np.arange(-12, 12, dtype=np.int8).reshape(4, 6),
+        "s": np.array([0.5, 0.25, 1, 2], np.float32),
+        "z": np.array([0, 1, -1, 0], np.int8),
+    }
+    nodes = [node("DequantizeLinear", "q", "s", "z", output="w", axis=0),
+             node("Gemm", "x", "w", transB=1)]  # fmt: skip
+    assert_same(model(nodes, [6], constants), tmp_path, 6)
+
+
+def test_initialisers_among_the_inputs_and_a_fixed_batch_are_understood(tmp_path: Path) -> None:
+    proto = model([node("Gemm", "x", "w", transB=1)], [5], weights("w", 4, 5))
+    proto.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4, 5]))
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
+    assert_same(proto, tmp_path, 5)
+
+
+def test_all_unsupported_operators_are_listed(tmp_path: Path) -> None:
+    nodes = [node("Sigmoid", "x", output="a"), node("Relu", "a", output="b"), node("Tanh", "b")]
+    with pytest.raises(UnsupportedError, match=r"2 refused: 'Sigmoid_a'.*'Tanh_y'"):
+        imported(model(nodes, [5]), tmp_path)
+
+
+def test_the_batch_axis_is_not_folded_into_features(tmp_path: Path) -> None:
+    proto = model([node("Reshape", "x", "s")], [4], {"s": np.array([1, -1])})
+    with pytest.raises(UnsupportedError, match="keep it in front"):
+        imported(proto, tmp_path)
+
+
+def test_an_open_axis_needs_the_shape(tmp_path: Path) -> None:
+    proto = model([node("Relu", "x")], [3, "height", "width"])
+    with pytest.raises(SpecError, match=r"'x' leaves height, width open .*--shape"):
+        imported(proto, tmp_path)
+    graph = thresher.import_onnx(tmp_path / "net.onnx", (3, 5, 6))
+    assert graph.inputs[0].shape == (3, 5, 6)
+    with pytest.raises(SpecError, match=r"--shape is \[4, 5, 6\]"):
+        thresher.import_onnx(tmp_path / "net.onnx", (4, 5, 6))
+
+
+@pytest.mark.parametrize("opset", [10, 29])
+def test_an_operator_set_that_is_not_read_is_named(tmp_path: Path, opset: int) -> None:
+    with pytest.raises(SpecError, match=f"operator set {opset}; expected 11 to 28"):
+        imported(model([node("Relu", "x")], [3], opset=opset), tmp_path)
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 20, 24, 26])
+def test_pytorchs_own_exports_equal_pytorch(tmp_path: Path, opset: int) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    nn = torch.nn
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, padding_mode="zeros"), nn.BatchNorm2d(4), nn.ReLU6(),
+        nn.AvgPool2d(2), nn.Conv2d(4, 4, 3, groups=2), nn.ReLU(), nn.Upsample(scale_factor=2),
+        nn.MaxPool2d(2, ceil_mode=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(),
+        nn.Linear(4, 3), nn.Softmax(1),
+    ).eval()  # fmt: skip
+    path, x = tmp_path / "net.onnx", torch.randn(3, 2, 9, 9)
+    modern = opset >= 18
+    if modern:
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    axes = {"dynamic_shapes": ({0: torch.export.Dim("n")},)} if modern else {}
+    old = {} if modern else {"dynamic_axes": {"input": {0: "n"}}, "input_names": ["input"]}
+    torch.onnx.export(module, (x,), path, opset_version=opset, dynamo=modern, verbose=False,
+                      external_data=False, **axes, **old)  # fmt: skip
+    with torch.no_grad():
+        expected = module(x).numpy()
+    found = thresher.evaluate(thresher.import_onnx(path), x.numpy())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
