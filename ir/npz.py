@@ -29,7 +29,8 @@ def npz_members(path: Path, bounded: bool = True) -> list[NpzMember]:
     Raises
     ------
     SpecError
-        Where it is no archive of arrays, is damaged, or, where that is bounded, unpacks to more than the limit.
+        Where it is no archive of arrays, is damaged, or, where that is bounded, unpacks to more
+        than the limit.
     """
     with _damage_named(path), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
