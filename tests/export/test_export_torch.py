@@ -148,6 +148,19 @@ def test_the_digits_cnn_sends_the_simulators_counts(
     np.testing.assert_array_equal(logits[-1].argmax(1).numpy(), expected.predictions[:, -1])
 
 
+def test_an_output_that_fires_counts_its_own_spikes(tmp_path: Path) -> None:
+    x_train, _, x, _ = digits.load()
+    graph = load(ROOT / "specs" / "digits_cnn.yaml")
+    graph = convert(graph, "deng2021", calibration=x_train, steps=8)
+    expected = simulate(graph, x[:50], steps=8, precision="float64")
+    net = exported(graph, tmp_path)(dtype=torch.float64)
+    logits, counts = net(torch.from_numpy(x[:50]))
+    assert list(counts) == list(expected.spike_counts)
+    for name, found in counts.items():
+        np.testing.assert_array_equal(found.numpy(), expected.spike_counts[name])
+    np.testing.assert_array_equal(logits[-1].argmax(1).numpy(), expected.predictions[:, -1])
+
+
 def test_the_module_imports_nothing_but_torch(cnn: Graph, tmp_path: Path) -> None:
     export_torch(cnn, tmp_path / "net.py")
     program = (

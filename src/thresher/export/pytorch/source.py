@@ -152,16 +152,18 @@ class _Writer:
         return f"s_{self.names[name]}"
 
     def _node(self, node: Node) -> None:
-        if node.spiking is not None and (node.name != self.output or self._decides_by_spikes):
-            self._population(node, node.spiking)
-        elif isinstance(node.op, MaxPool2d):
+        """Write a node's op, and the population that fires what it gives."""
+        if isinstance(node.op, MaxPool2d):
             self._max_pool(node, node.op)
-        elif node.op.can_spike:  # the output, which never fires: its input passes
+        elif node.op.can_spike:
             self.start.append(f"{self._c(node.name)} = {self._c(node.inputs[0])}")
-            self.step.append(f"{self._d(node.name)} = {self._d(node.inputs[0])}")
-            self.spiky.add(node.name)
+            if node.inputs[0] in self.spiky:
+                self.step.append(f"{self._d(node.name)} = {self._d(node.inputs[0])}")
+                self.spiky.add(node.name)
         else:
             self._linear(node)
+        if node.spiking is not None and (node.name != self.output or self._decides_by_spikes):
+            self._population(node, node.spiking)
         if node.name == self.output and not self._decides_by_spikes:
             key = repr(node.name)
             self.start.append(f"state['i', {key}] = {self._c(node.name)}.to(self.dtype)")
@@ -237,12 +239,12 @@ class _Writer:
                 f"node '{node.name}' has neurons '{spiking.neuron}', which the PyTorch module does "
                 f"not have; it has 'if' and '{SIGNED}': convert with another recipe"
             )
-        key, source, shape = repr(node.name), node.inputs[0], self.graph.shapes[node.name]
+        key, shape = repr(node.name), self.graph.shapes[node.name]
         theta, v_init, shift = (
             self._spread(f"{node.name}.{name}", getattr(spiking, name), shape)
             for name in ("threshold", "v_init", "shift")
         )
-        current = self._c(source)
+        current = self._c(node.name)
         self.start += [
             f"state['i', {key}] = ({current} + {shift}).to(self.dtype)",
             f"state['v', {key}] = torch.zeros_like(state['i', {key}]) + {v_init}",
@@ -250,7 +252,7 @@ class _Writer:
             f"state['theta', {key}] = torch.as_tensor({theta}, dtype=self.dtype)",
             f"{self._c(node.name)} = torch.zeros_like({current})",
         ]
-        reached = f" + {self._d(source)}" if source in self.spiky else ""
+        reached = f" + {self._d(node.name)}" if node.name in self.spiky else ""
         total, spikes = f"state['v', {key}] + (state['i', {key}]{reached})", self._s(node.name)
         given = f"{total}, state['theta', {key}]"
         if spiking.neuron == SIGNED:
