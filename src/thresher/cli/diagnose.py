@@ -15,17 +15,14 @@ from thresher.cli.paths import check_output, write_json
 from thresher.cli.progress import progress
 from thresher.cli.simulate import (
     Arrivals,
-    Delay,
     Engine,
     ReadoutKind,
-    Refractory,
     Schedule,
     Settle,
     SettleLimit,
     StartStep,
     Steps,
     Threads,
-    TicksPerStep,
 )
 from thresher.diagnosis import CAUSES, Diagnosis, advice, verdict
 from thresher.diagnosis import diagnose as run_diagnosis
@@ -55,9 +52,9 @@ def diagnose(
     offset: options.Offset = 0,
     schedule: Schedule = "lockstep",
     steps: Steps = None,
-    ticks_per_step: TicksPerStep = None,
-    delay: Delay = None,
-    refractory: Refractory = None,
+    ticks_per_step: options.TicksPerStep = None,
+    delay: options.Delay = None,
+    refractory: options.Refractory = None,
     arrivals: Arrivals = None,
     settle: Settle = False,
     settle_limit: SettleLimit = None,

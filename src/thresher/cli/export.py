@@ -51,33 +51,6 @@ Schedule = Annotated[
         help="The schedule that a C file runs unless it is compiled for the other.",
     ),
 ]
-TicksPerStep = Annotated[
-    int | None,
-    typer.Option(
-        "--ticks-per-step",
-        metavar="R",
-        parser=options.whole(1),
-        help="Ticks of a step in the schedule async; by default 64.",
-    ),
-]
-Refractory = Annotated[
-    int | None,
-    typer.Option(
-        "--refractory",
-        metavar="TICKS",
-        parser=options.whole(0),
-        help="Ticks after a spike in which a neuron is barred (async); by default R - 1.",
-    ),
-]
-Delay = Annotated[
-    int | None,
-    typer.Option(
-        "--delay",
-        metavar="TICKS",
-        parser=options.whole(0),
-        help="From a spike to its arrival (steps in lockstep) where the spec sets none.",
-    ),
-]
 
 
 def export(
@@ -86,9 +59,9 @@ def export(
     target: Target = None,
     steps: Steps = None,
     schedule: Schedule = None,
-    ticks_per_step: TicksPerStep = None,
-    refractory: Refractory = None,
-    delay: Delay = None,
+    ticks_per_step: options.TicksPerStep = None,
+    refractory: options.Refractory = None,
+    delay: options.Delay = None,
     trace_format: Format = None,
     step_ms: StepMs = None,
     population: Population = None,

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from thresher.sim.options import TICKS_PER_STEP
+
 
 def whole(least: int) -> Callable[[str], int]:
     """Return a parser of whole numbers that are not below `least`."""
@@ -68,4 +70,31 @@ Offset = Annotated[
 ]
 Metrics = Annotated[
     Path | None, typer.Option("--metrics", metavar="F.json", help="Write the measures as JSON.")
+]
+TicksPerStep = Annotated[
+    int | None,
+    typer.Option(
+        "--ticks-per-step",
+        metavar="R",
+        parser=whole(1),
+        help=f"Ticks of a step (async); by default {TICKS_PER_STEP}.",
+    ),
+]
+Delay = Annotated[
+    int | None,
+    typer.Option(
+        "--delay",
+        metavar="TICKS",
+        parser=whole(0),
+        help="From a spike to its arrival (steps in lockstep) where the spec sets none.",
+    ),
+]
+Refractory = Annotated[
+    int | None,
+    typer.Option(
+        "--refractory",
+        metavar="TICKS",
+        parser=whole(0),
+        help="Ticks after a spike in which a neuron is barred (async); by default R - 1.",
+    ),
 ]

@@ -11,7 +11,7 @@ from thresher.cli.ann import check_samples
 from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
-from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, SETTLE_STEPS, TICKS_PER_STEP
+from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, SETTLE_STEPS
 from thresher.sim.trace_formats import trace_suffixes
 
 READOUTS = ("membrane", "spikes")
@@ -33,33 +33,6 @@ Steps = Annotated[
         metavar="T",
         parser=options.whole(1),
         help="Time steps; by default those that the network was converted for.",
-    ),
-]
-TicksPerStep = Annotated[
-    int | None,
-    typer.Option(
-        "--ticks-per-step",
-        metavar="R",
-        parser=options.whole(1),
-        help=f"Ticks of a step (async); by default {TICKS_PER_STEP}.",
-    ),
-]
-Delay = Annotated[
-    int | None,
-    typer.Option(
-        "--delay",
-        metavar="TICKS",
-        parser=options.whole(0),
-        help="From a spike to its arrival (steps in lockstep) where the spec sets none.",
-    ),
-]
-Refractory = Annotated[
-    int | None,
-    typer.Option(
-        "--refractory",
-        metavar="TICKS",
-        parser=options.whole(0),
-        help="Ticks after a spike in which a neuron is barred (async); by default R - 1.",
     ),
 ]
 Arrivals = Annotated[
@@ -153,9 +126,9 @@ def simulate(
     offset: options.Offset = 0,
     schedule: Schedule = "lockstep",
     steps: Steps = None,
-    ticks_per_step: TicksPerStep = None,
-    delay: Delay = None,
-    refractory: Refractory = None,
+    ticks_per_step: options.TicksPerStep = None,
+    delay: options.Delay = None,
+    refractory: options.Refractory = None,
     arrivals: Arrivals = None,
     settle: Settle = False,
     settle_limit: SettleLimit = None,
