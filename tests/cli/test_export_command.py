@@ -39,6 +39,8 @@ def test_export_writes_a_pytorch_module_with_its_tensors(whole: Path, thresher: 
         (f"{EXPORT} --steps 4 --ticks-per-step 0", "'0'; expected a whole number of at least 1"),
         ("export whole.yaml --to d -o net.c", "'d'; expected one of c, torch"),
         ("export tiny.yaml --to c -o net.c --steps 4", "has no threshold: the graph is not"),
+        ("export tiny.yaml --to c -o net.c", "has no threshold: the graph is not"),
+        ("export tiny.yaml --to torch -o net.py", "has no threshold: the graph is not"),
         ("export tiny.snn.yaml --to c -o net.c --steps 4", "convert with the pass 'quantize'"),
         ("export data.npz --to c -o net.c", "'--to': has no meaning for a trace; leave it out"),
         ("export net.txt --to c -o net.c", "'.txt'; expected the spec of a network"),

@@ -8,6 +8,7 @@ from thresher.export.exporter import EXPORTERS, Exporter
 from thresher.files import replacing
 from thresher.ir.graph import Graph
 from thresher.sim import options as checks
+from thresher.sim.compile import expect_converted
 
 
 def export_c(
@@ -44,6 +45,7 @@ def export_c(
     """
     checks.choice("schedule", schedule, ("lockstep", "async"))
     ticks, rest, _, delay_ticks = checks.timing("async", ticks_per_step, refractory, None, delay)
+    expect_converted(graph)
     n_steps = checks.steps_of(graph, steps)
     checks.expect_duration(n_steps, ticks)
     layout = Layout.of(graph, Timing(n_steps, ticks, rest, delay_ticks))

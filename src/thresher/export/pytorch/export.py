@@ -10,6 +10,7 @@ from thresher.ir.graph import Graph
 from thresher.ir.tensors import write_tensors
 from thresher.sim import compile_graph
 from thresher.sim import options as checks
+from thresher.sim.compile import expect_converted
 
 
 def export_torch(graph: Graph, path: str | Path, *, steps: int | None = None) -> tuple[str, ...]:
@@ -33,6 +34,7 @@ def export_torch(graph: Graph, path: str | Path, *, steps: int | None = None) ->
         Where the graph is not converted, or has neurons that the module does not.
     """
     path = Path(path)
+    expect_converted(graph)
     n_steps = checks.steps_of(graph, steps)
     compile_graph(graph)  # refuses what no simulation runs, with the reason
     if graph.probe is not None:
@@ -47,9 +49,9 @@ def export_torch(graph: Graph, path: str | Path, *, steps: int | None = None) ->
             "give another name"
         )
     source = write(graph, n_steps, beside.name)
-    write_tensors(source.tensors, beside)
-    with replacing(path) as temporary:
-        temporary.write_text(source.text, encoding="utf-8")
+    with replacing(beside) as tensors, replacing(path) as module:
+        write_tensors(source.tensors, tensors)
+        module.write_text(source.text, encoding="utf-8")
     return (f"class {source.class_name}, with its tensors in {beside}",)
 
 
