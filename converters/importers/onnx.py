@@ -53,21 +53,14 @@ def _window(here: Here, x: Value, kernel: Sequence[int]) -> Window:
     """Read the geometry of a convolution or a pool, auto_pad included."""
     n = len(kernel)
     layers.expect_channels(x, (n,))
-    strides, dilations = here.get("strides", [1] * n), here.get("dilations", [1] * n)
-    pads, named = here.get("pads", [0] * 2 * n), here.get("auto_pad", "NOTSET")
-    padding = tuple(zip(pads[:n], pads[n:], strict=True))
-    window = Window(
-        tuple(kernel), tuple(strides), padding, tuple(dilations), bool(here.get("ceil_mode", 0))
-    )
-    if named == "NOTSET":
+    window = replace(_without_auto_pad(here, kernel), ceil=bool(here.get("ceil_mode", 0)))
+    named = here.get("auto_pad", "NOTSET")
+    if named in ("NOTSET", "VALID"):
         return window
-    plain = replace(window, padding=((0, 0),) * n)
-    if named == "VALID":
-        return plain
     if named not in ("SAME_UPPER", "SAME_LOWER"):
         raise GraphError(f"has auto_pad '{named}', which ONNX does not know")
-    padding = layers.same_padding(plain, x.shape[1:], named == "SAME_UPPER")
-    return replace(plain, padding=padding, ceil=False)
+    padding = layers.same_padding(window, x.shape[1:], named == "SAME_UPPER")
+    return replace(window, padding=padding, ceil=False)
 
 
 def _pool_window(here: Here, x: Value) -> Window:
@@ -118,6 +111,7 @@ def _convolution_transposed(here: Here) -> Value:
 
 
 def _without_auto_pad(here: Here, kernel: Sequence[int]) -> Window:
+    """Read strides, dilations and pads; no padding where auto_pad is to say it."""
     n = len(kernel)
     named = here.get("auto_pad", "NOTSET")
     pads = here.get("pads", [0] * 2 * n) if named == "NOTSET" else [0] * 2 * n
