@@ -3,7 +3,13 @@
 import thresher.converters.passes as passes
 from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
-from thresher.converters.importers import IMPORTERS, import_model, import_onnx, import_torch
+from thresher.converters.importers import (
+    IMPORTERS,
+    import_model,
+    import_nir,
+    import_onnx,
+    import_torch,
+)
 from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
 from thresher.converters.recipe import Recipe, load_recipe, recipe_names
 from thresher.converters.simulator import Sent, Simulator
@@ -20,6 +26,7 @@ __all__ = [
     "account",
     "convert",
     "import_model",
+    "import_nir",
     "import_onnx",
     "import_torch",
     "load_recipe",

@@ -1,10 +1,12 @@
 """Importers of models of other tools; importing this fills the registry."""
 
 from thresher.converters.importers.importer import IMPORTERS, Importer, import_model
+from thresher.converters.importers.nir import import_nir, import_nir_file
 from thresher.converters.importers.onnx import import_onnx
 from thresher.converters.importers.torch import import_torch, import_torch_archive
 
 IMPORTERS.register(".pt2", import_torch_archive)
 IMPORTERS.register(".onnx", import_onnx)
+IMPORTERS.register(".nir", import_nir_file)
 
-__all__ = ["IMPORTERS", "Importer", "import_model", "import_onnx", "import_torch"]
+__all__ = ["IMPORTERS", "Importer", "import_model", "import_nir", "import_onnx", "import_torch"]
