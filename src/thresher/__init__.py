@@ -8,6 +8,7 @@ from thresher.converters import (
     Recipe,
     account,
     import_model,
+    import_nir,
     import_onnx,
     import_torch,
     load_recipe,
@@ -24,7 +25,7 @@ from thresher.errors import (
     TrainingError,
     UnsupportedError,
 )
-from thresher.export import export_c, export_torch
+from thresher.export import export_c, export_nir, export_torch
 from thresher.ir import Graph, Input, Node, Op, Spiking, Tensor, evaluate, load, save, schema
 from thresher.search import Selection, convert_within, selection
 from thresher.sim import Result, Trace, export_trace, load_trace, simulate
@@ -61,9 +62,11 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export_c",
+    "export_nir",
     "export_torch",
     "export_trace",
     "import_model",
+    "import_nir",
     "import_onnx",
     "import_torch",
     "load",

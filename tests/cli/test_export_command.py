@@ -37,7 +37,7 @@ def test_export_writes_a_pytorch_module_with_its_tensors(whole: Path, thresher: 
         (EXPORT, "how many steps? Give --steps T"),
         (f"{EXPORT}pp --steps 4", "'net.cpp' has the suffix '.cpp'; expected .c"),
         (f"{EXPORT} --steps 4 --ticks-per-step 0", "'0'; expected a whole number of at least 1"),
-        ("export whole.yaml --to d -o net.c", "'d'; expected one of c, torch"),
+        ("export whole.yaml --to d -o net.c", "'d'; expected one of c, nir, torch"),
         ("export tiny.yaml --to c -o net.c --steps 4", "has no threshold: the graph is not"),
         ("export tiny.yaml --to c -o net.c", "has no threshold: the graph is not"),
         ("export tiny.yaml --to torch -o net.py", "has no threshold: the graph is not"),
@@ -46,12 +46,19 @@ def test_export_writes_a_pytorch_module_with_its_tensors(whole: Path, thresher: 
         ("export net.txt --to c -o net.c", "'.txt'; expected the spec of a network"),
         (
             "export whole.yaml -o net.c",
-            "'--to': what is the network to be written as? Give one of c, torch",
+            "'--to': what is the network to be written as? Give one of c, nir, torch",
         ),
         (
             "export whole.yaml --to c --step-ms 2 -o net.c",
             "'--step-ms': has no meaning for a network",
         ),
+        (
+            "export whole.yaml --to c --for norse --steps 4 -o net.c",
+            "'--for': has no meaning for --to c; leave it out",
+        ),
+        ("export tiny.snn.yaml --to nir --for lava -o net.nir", "profile 'lava' is refused: lava"),
+        ("export tiny.snn.yaml --to nir --for nest -o net.nir", "unknown profile 'nest'"),
+        ("export tiny.snn.yaml --to nir --steps 4 -o net.nir", "'--steps': has no meaning for"),
         ("export tiny.yaml --to torch -o net.py --steps 4", "has no threshold: the graph is not"),
         (
             "export whole.yaml --to torch -o net.py --steps 4 --refractory 3",

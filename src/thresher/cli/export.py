@@ -10,7 +10,7 @@ from thresher import ir
 from thresher.cli import options
 from thresher.cli.paths import check_output
 from thresher.cli.trace_export import Format, Population, StepMs, write_in_format
-from thresher.export import EXPORTERS
+from thresher.export import EXPORTERS, PROFILES, UNTRIED
 from thresher.sim.trace_formats import readable_suffixes
 
 SPECS = (".yaml", ".yml")
@@ -51,6 +51,14 @@ Schedule = Annotated[
         help="The schedule that a C file runs unless it is compiled for the other.",
     ),
 ]
+Tool = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="|".join((*PROFILES, *UNTRIED)),
+        help="The tool that is to read a NIR file.",
+    ),
+]
 
 
 def export(
@@ -62,6 +70,7 @@ def export(
     ticks_per_step: options.TicksPerStep = None,
     refractory: options.Refractory = None,
     delay: options.Delay = None,
+    tool: Tool = None,
     trace_format: Format = None,
     step_ms: StepMs = None,
     population: Population = None,
@@ -71,6 +80,7 @@ def export(
         "ticks_per_step": ticks_per_step,
         "refractory": refractory,
         "delay": delay,
+        "for": tool,
     }
     of_trace = {"format": trace_format, "step_ms": step_ms, "population": population}
     if source.suffix in readable_suffixes():
@@ -98,6 +108,8 @@ def export(
             param_hint=f"'--{name.replace('_', '-')}'",
         )
     check_output(output, "--output", [exporter.suffix], keep=[source])
+    if "for" in chosen:  # no name of a parameter in Python
+        chosen["profile"] = chosen.pop("for")
     facts = exporter.write(ir.load(source), output, **chosen)
     print(f"wrote {output}")
     for fact in facts:

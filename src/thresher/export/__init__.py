@@ -2,6 +2,7 @@
 
 from thresher.export.c99 import export_c
 from thresher.export.exporter import EXPORTERS, Exporter
+from thresher.export.nir import PROFILES, UNTRIED, export_nir
 from thresher.export.pytorch import export_torch
 
-__all__ = ["EXPORTERS", "Exporter", "export_c", "export_torch"]
+__all__ = ["EXPORTERS", "PROFILES", "UNTRIED", "Exporter", "export_c", "export_nir", "export_torch"]
