@@ -63,6 +63,8 @@ def read_nir(path: Path) -> NirFile:
         import h5py
     except ImportError as error:
         raise MissingExtraError("h5py", "nir", "reading a NIR file") from error
+    if not path.is_file():
+        raise SpecError(f"'{path}' does not exist, or is a folder; expected a NIR file")
     try:
         with h5py.File(path, "r") as file:
             return _Reader(h5py, path).file(file)

@@ -187,6 +187,11 @@ def test_a_file_that_is_cut_off_is_refused(end: float, tmp_path: Path) -> None:
         import_nir(path)
 
 
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"none\.nir' does not exist"):
+        import_nir(tmp_path / "none.nir")
+
+
 def test_a_recurrent_graph_names_its_cycle(tmp_path: Path) -> None:
     edges = [("input", "if"), ("if", "fc"), ("fc", "if"), ("fc", "output")]
     with pytest.raises(SpecError, match=r"is recurrent: (if -> fc -> if|fc -> if -> fc)"):
