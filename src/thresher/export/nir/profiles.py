@@ -47,11 +47,15 @@ PROFILES.register(
         version="1.0.4",  # the last that it admits
         hard="its reader makes every IF reset by subtraction",
         after=(
-            "network = sinabs.nir.from_nir(nir.read(FILE), num_timesteps=STEPS)",
-            "for name, module in network.named_modules():",
-            "    if isinstance(module, sinabs.layers.IAFSqueeze):",
-            "        module.min_v_mem = None  # a lower bound that NIR does not name",
-            "        module.spike_fn = sinabs.activation.SingleSpike  # at most one a step",
+            "written = nir.read(FILE)",
+            "network = sinabs.nir.from_nir(written, num_timesteps=STEPS)",
+            "for name, node in written.nodes.items():",
+            "    if isinstance(node, nir.IF):",
+            "        neurons = network.get_submodule(name.replace('.', '_'))",
+            "        neurons.min_v_mem = None  # a lower bound that NIR does not name",
+            "        neurons.spike_fn = sinabs.activation.SingleSpike  # at most one a step",
+            "        neurons.init_state_with_shape((1, *node.v_threshold.shape))  # one image",
+            "        neurons.v_mem += torch.as_tensor(node.metadata.get('v_init', 0.0))",
         ),
     ),
 )
