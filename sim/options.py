@@ -164,6 +164,20 @@ def expect_names(encoder: str, engine: str, precision: str) -> None:
     choice("precision", precision, PRECISIONS)
 
 
+def step_length(step_ms: Any, encoder: str, recorded: bool) -> float:
+    """Return how long a step of recorded events is, in milliseconds; 1 by default."""
+    if step_ms is None:
+        return 1.0
+    if not recorded:
+        raise SimulationError(
+            f"step_ms has no meaning for encoder '{encoder}', whose input has no time of its own; "
+            "leave it out"
+        )
+    if not isinstance(step_ms, (int, float)) or not 1e-3 <= step_ms < 1e9:
+        raise SimulationError(f"step_ms is {step_ms!r}; expected milliseconds, at least 0.001")
+    return float(step_ms)
+
+
 def _refuse(schedule: str, name: str, given: bool) -> None:
     if given:
         raise SimulationError(

@@ -52,6 +52,8 @@ class Settings:
     settle_limit: int = 0
     probe_steps: int = 0
     """Steps run before the `steps` that decide; they count in all but the predictions."""
+    step_ms: float | None = None
+    """How long a step of recorded events is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,8 @@ class Result:
     its spikes per sample (samples,), those of both signs; `payloads` what one of them may carry:
     counts of spikes and synaptic operations take it as one. `clipped_inputs` counts, per sample,
     the pixels beyond the input's threshold, which a spiking encoder cannot tell from the threshold
-    itself. In all a sample takes T bytes (twice as many from 129 classes on), 8 a population, and
-    100.
+    itself, and of recorded events those that became no spike of their own. In all a sample takes T
+    bytes (twice as many from 129 classes on), 8 a population, and 100.
     """
 
     settings: Settings

@@ -3,18 +3,20 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import DataError, SimulationError
+from thresher.ir.events import Recordings
 from thresher.ir.fields import is_integer
 from thresher.ir.graph import Graph
 from thresher.ir.images import Images, check_images, image_blocks
@@ -27,13 +29,14 @@ from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph, expect_converted
 from thresher.sim.compiled import obstacle
 from thresher.sim.contract import ENGINES, NEVER, Options, Run, SampleRun
-from thresher.sim.encoders import ENCODERS
+from thresher.sim.encoders import ENCODERS, Events
 from thresher.sim.gathered import Gathered, Progress
 from thresher.sim.layered import layered_steps, prepare_layered
 from thresher.sim.memory import available_bytes
 from thresher.sim.network import Network
 from thresher.sim.neurons import neuron_of
 from thresher.sim.probe import expect_probe, probed, steps_of_probe
+from thresher.sim.recorded_input import Playback, RecordedStimuli, with_events
 from thresher.sim.recording import (
     Recording,
     select,
@@ -70,6 +73,7 @@ def simulate(
     precision: str = "float32",
     engine: str = "auto",
     threads: int | None = None,
+    step_ms: float | None = None,
     seed: int = 0,
     offset: int = 0,
     confidence: float = 0.9,
@@ -101,7 +105,10 @@ def simulate(
     readout, t_start : optional
         Override the graph's readout ("membrane" or "spikes") and the step that it counts from;
         `layered`, which decides once, counts everything.
-    encoder : {"constant", "regular", "poisson"}
+    encoder : {"constant", "regular", "poisson", "ttfs", "events"}
+        "events" takes as x recordings (`thresher.datasets.recordings`, or `stream` of a file).
+    step_ms : float, optional
+        How long a step of recorded events is, in milliseconds; 1 by default.
     precision : {"float32", "float64", "int"}
         "int" takes a graph that the pass 'quantize' has given scales; all engines then agree to
         the last bit.
@@ -146,6 +153,10 @@ def simulate(
     offset = checks.whole("offset", offset, 0, "samples")
     _warn_other_steps(graph, n_steps)
     spiking_input = ENCODERS.get(encoder).spikes
+    recorded = encoder == Events.name
+    milliseconds = checks.step_length(step_ms, encoder, recorded)
+    if recorded:
+        graph = with_events(graph, x, n_steps)
     if spiking_input:
         expect_threshold(graph, encoder)
     if t_start is None and schedule == "layered":
@@ -189,7 +200,10 @@ def simulate(
         expect_probe(network, schedule, encoder, limit > 0)
         run = probed(network, options, graph.probe, partial(_prepare, network, engine=name))
         probe_steps = steps_of_probe(network, graph.probe)
-    stimuli = Stimuli(graph, network, ENCODERS.get(encoder), n_steps, ticks, seed)
+    if recorded:
+        stimuli: Stimuli = RecordedStimuli(graph, network, n_steps, ticks, milliseconds)
+    else:
+        stimuli = Stimuli(graph, network, ENCODERS.get(encoder), n_steps, ticks, seed)
     settings = Settings(
         schedule,
         n_steps,
@@ -205,6 +219,7 @@ def simulate(
         seed,
         limit,
         probe_steps,
+        milliseconds if recorded else None,
     )
 
     def run_one(item: tuple[int, NDArray[np.floating]]) -> tuple[SampleRun, int]:
@@ -230,9 +245,13 @@ def simulate(
     gathered = Gathered(network, len(x))
     started = time.perf_counter()
     target = None if trace is None else Path(trace)
+    playback = (
+        Playback(x, n_steps, milliseconds) if isinstance(x, Recordings) and recorded else None
+    )
+    samples = chain.from_iterable(image_blocks(graph, x)) if playback is None else iter(playback)
     with (
         closing(Recording(network, selection, header, target)) as recording,
-        closing(_run_all(graph, x, run_one, _n_threads(threads), options)) as runs,
+        closing(_run_all(samples, run_one, _n_threads(threads), options)) as runs,
     ):
         for index, (sample, clipped) in enumerate(runs):
             reached = gathered.add(sample, clipped)
@@ -240,21 +259,21 @@ def simulate(
             if progress is not None:
                 progress(reached)
         seconds = time.perf_counter() - started
-        recorded = recording.finish()
-    return gathered.result(settings, labels, seconds, recorded)
+        kept = recording.finish()
+    if playback is not None:
+        playback.warn()
+    return gathered.result(settings, labels, seconds, kept)
 
 
 def _run_all(
-    graph: Graph,
-    x: Images,
+    samples: Iterator[NDArray[Any]],
     run_one: Callable[[tuple[int, NDArray[np.floating]]], tuple[SampleRun, int]],
     threads: int,
     options: Options,
 ) -> Generator[tuple[SampleRun, int], None, None]:
     """Yield every sample's run in order, a few of them computed ahead."""
-    images = chain.from_iterable(image_blocks(graph, x))
     try:
-        yield from map_in_threads(run_one, enumerate(images), threads)
+        yield from map_in_threads(run_one, enumerate(samples), threads)
     finally:
         options.stop[0] = 1  # what still runs was interrupted, and ends
 

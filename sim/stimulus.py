@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from thresher.errors import DataError, SimulationError
 from thresher.ir.graph import Graph
 from thresher.sim.contract import Stimulus
-from thresher.sim.encoders import Encoder
+from thresher.sim.encoders import Encoder, IntensityEncoder
 from thresher.sim.network import Floats, Network, Reals
 
 
@@ -37,12 +37,15 @@ class Stimuli:
             analog = linear.apply(image[None])[0].ravel()
             current[offsets[rank] : offsets[rank + 1]] += analog[populations[rank].row_major]
         rounded = self._round(current, position)
-        if not self._encoder.spikes or self._threshold is None:
+        encoder = self._encoder
+        if not encoder.spikes or self._threshold is None:
             return Stimulus(rounded), 0
+        if not isinstance(encoder, IntensityEncoder):
+            raise TypeError(f"encoder '{encoder.name}' takes no images")
         intensity = image.ravel().astype(np.float64)[populations[0].row_major]
         rate = np.abs(intensity) / self._threshold
         rng = np.random.default_rng([self._seed, position])
-        ticks, neurons = self._encoder.encode(np.minimum(rate, 1.0), *self._time, rng)
+        ticks, neurons = encoder.encode(np.minimum(rate, 1.0), *self._time, rng)
         signs = np.where(intensity < 0, -1, 1).astype(np.int8)[neurons]
         return Stimulus(rounded, ticks, neurons, signs), int((rate > 1).sum())
 

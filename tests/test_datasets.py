@@ -228,8 +228,8 @@ def test_missing_file_is_named_with_what_is_read(tmp_path: Path, name: str) -> N
 
 
 def test_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "d.npy"
-    np.save(path, X)
+    path = tmp_path / "d.txt"
+    path.write_bytes(X.tobytes())
     with pytest.raises(DataError, match=r"of another kind .*expected an .npz file"):
         datasets.load(path)
 

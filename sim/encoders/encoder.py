@@ -1,6 +1,6 @@
 """Encoder: the interface and the registry."""
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,16 @@ class SpikeTimes(NamedTuple):
 
 
 class Encoder(Protocol):
-    """Turn intensities into spikes, or leave them an analog current."""
+    """How input enters the network: what every encoder has."""
 
     name: ClassVar[str]
     spikes: ClassVar[bool]
     """Whether the input becomes a population of its own."""
+
+
+@runtime_checkable
+class IntensityEncoder(Encoder, Protocol):
+    """Turn intensities into spikes, or leave them an analog current."""
 
     def encode(
         self,

@@ -9,11 +9,14 @@ from networks import chain, fires, linear
 from thresher import Result, SimulationError, simulate
 from thresher.ir import Graph
 from thresher.sim import ENCODERS
-from thresher.sim.encoders import SpikeTimes
+from thresher.sim.encoders import IntensityEncoder, SpikeTimes
 
-SPIKING = [name for name in ENCODERS if ENCODERS.get(name).spikes]
-every_encoder = pytest.mark.parametrize("name", list(ENCODERS))
+INTENSITY = [name for name in ENCODERS if isinstance(ENCODERS.get(name), IntensityEncoder)]
+SPIKING = [name for name in INTENSITY if ENCODERS.get(name).spikes]
+RATES = [name for name in SPIKING if name != "ttfs"]
+every_encoder = pytest.mark.parametrize("name", INTENSITY)
 every_spiking = pytest.mark.parametrize("name", SPIKING)
+every_rate = pytest.mark.parametrize("name", RATES)
 
 times = st.tuples(st.integers(1, 8), st.sampled_from([1, 3, 16, 64]))
 rates = st.lists(st.integers(0, 8), min_size=1, max_size=40).map(lambda n: np.array(n) / 8)
@@ -33,7 +36,7 @@ def by_tick(spikes: SpikeTimes, ticks: int, n: int) -> np.ndarray:
     return counts[1:]
 
 
-@every_encoder
+@pytest.mark.parametrize("name", list(ENCODERS))
 def test_an_encoder_is_registered_under_its_name(name: str) -> None:
     assert ENCODERS.get(name).name == name
 
@@ -71,13 +74,13 @@ def test_a_dark_pixel_never_fires(name: str) -> None:
     assert not len(encode(name, np.zeros(100), 50).ticks)
 
 
-@every_spiking
+@every_rate
 def test_a_full_pixel_fires_at_every_step_where_a_step_is_one_tick(name: str) -> None:
     counts = by_tick(encode(name, np.ones(3), 20, 1), 20, 3)
     np.testing.assert_array_equal(counts, np.ones((20, 3), int))
 
 
-@every_spiking
+@every_rate
 @pytest.mark.parametrize("ticks_per_step", [1, 16])
 def test_the_mean_count_is_rate_times_steps(name: str, ticks_per_step: int) -> None:
     rate, steps = np.array([0.0, 0.1, 0.37, 0.5, 0.9, 1.0]), 4000
@@ -102,6 +105,24 @@ def test_regular_has_fired_the_rounded_share_by_every_tick(
     exact |= ticks_per_step in (1, 16, 64)  # k / 3 may round across an exact half
     np.testing.assert_array_equal(counts[exact], expected[exact])
     assert (np.abs(counts - expected) <= 1).all()
+
+
+@given(rate=rates, time=times)
+@settings(max_examples=50)
+def test_ttfs_fires_once_and_the_earlier_the_brighter(
+    rate: np.ndarray, time: tuple[int, int]
+) -> None:
+    ticks = time[0] * time[1]
+    spikes = encode("ttfs", rate, *time)
+    eighths = (rate * 8).astype(int)  # 1 + floor((1 - r) T R) in whole numbers
+    expected = {i: 1 + (8 - n) * ticks // 8 for i, n in enumerate(eighths.tolist()) if n}
+    assert dict(zip(spikes.neurons.tolist(), spikes.ticks.tolist(), strict=True)) == expected
+    assert len(spikes.neurons) == len(expected)
+
+
+def test_ttfs_gives_the_faintest_pixel_the_last_tick() -> None:
+    spikes = encode("ttfs", [1e-300, 1.0, 0.0], 4, 16)
+    assert (spikes.ticks.tolist(), spikes.neurons.tolist()) == ([1, 64], [1, 0])
 
 
 def test_poisson_neurons_and_ticks_are_independent() -> None:
@@ -133,14 +154,16 @@ def test_a_negative_pixel_fires_negative_spikes(name: str) -> None:
     np.testing.assert_array_equal(np.unique(trace.sign[trace.neuron == 0]), [1])
     np.testing.assert_array_equal(np.unique(trace.sign[trace.neuron == 1]), [-1])
     np.testing.assert_array_equal(np.unique(trace.sign[trace.neuron == 3]), [-1])
-    np.testing.assert_array_equal(trace.counts("image")[:3], [16, -16, 0])
+    count = 1 if name == "ttfs" else 16
+    np.testing.assert_array_equal(trace.counts("image")[:3], [count, -count, 0])
 
 
 @every_spiking
 def test_pixels_beyond_the_threshold_clip_and_are_counted(name: str) -> None:
     result = simulated(name, [2.5, -7.0, 2.0, 1.0])
     np.testing.assert_array_equal(result.clipped_inputs, [2])
-    np.testing.assert_array_equal(result.trace.counts("image")[:3], [16, -16, 16])
+    count = 1 if name == "ttfs" else 16
+    np.testing.assert_array_equal(result.trace.counts("image")[:3], [count, -count, count])
     assert result.metrics()["clipped_inputs_per_sample"] == 2.0
 
 
@@ -148,7 +171,7 @@ def test_an_analog_input_is_never_clipped() -> None:
     np.testing.assert_array_equal(simulated("constant", [2.5, -7, 2, 1]).clipped_inputs, [0])
 
 
-@every_spiking
+@every_rate
 def test_one_input_spike_stands_for_the_inputs_threshold(name: str) -> None:
     graph = chain((1,), ("out", linear("out", [[0.5], [-1.0]])), threshold=4.0)
     x = np.array([[4.0]], np.float32)

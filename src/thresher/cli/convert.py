@@ -81,7 +81,8 @@ def convert(
     graph = ir.load(spec)
     samples = None
     if data is not None:
-        samples = datasets.load(data, part="train", offset=offset, limit=limit)
+        shape = graph.inputs[0].shape
+        samples = datasets.load(data, part="train", offset=offset, limit=limit, shape=shape)
     if budget is not None and samples is not None:
         check_samples(graph, samples)
         snn = convert_by_search(graph, budget, samples, multi_bit=multi_bit)

@@ -71,7 +71,7 @@ def diagnose(
     check_output(csv_file, "--csv", [".csv"], keep)
     check_output(json_file, "--json", [".json"], keep)
     graph = ir.load(spec)
-    samples = datasets.stream(data, offset=offset, limit=limit)
+    samples = datasets.stream(data, offset=offset, limit=limit, shape=graph.inputs[0].shape)
     check_samples(graph, samples)
     with progress(f"diagnosing, {schedule}", len(samples)) as report:
         found = run_diagnosis(

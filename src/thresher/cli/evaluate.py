@@ -17,7 +17,7 @@ def evaluate(
     """Run the ANN, ignoring what a conversion added, and print its accuracy."""
     check_output(metrics, "--metrics", [".json"], keep=[spec])
     graph = ir.load(spec)
-    samples = datasets.stream(data, offset=offset, limit=limit)
+    samples = datasets.stream(data, offset=offset, limit=limit, shape=graph.inputs[0].shape)
     check_samples(graph, samples)
     predictions = ann_predictions(graph, samples)
     accuracy = None if samples.y is None else float((predictions == samples.y).mean())

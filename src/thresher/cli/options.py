@@ -56,9 +56,10 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="D",
-        help="An .npz file with x and y, a folder with CIFAR-10/100 (binary) or MNIST (idx), or "
-        "'digits'. Of a folder and of the digits, training and conversion take the part to train "
-        "on, everything else the part to test on.",
+        help="An .npz file with x and y, a folder with CIFAR-10/100 (binary) or MNIST (idx), "
+        "'digits', or events (.npy, .npz with events, .es, .aedat4). Of a folder and of the "
+        "digits, training and conversion take the part to train on, everything else the part to "
+        "test on.",
     ),
 ]
 Limit = Annotated[

@@ -77,7 +77,17 @@ StartStep = Annotated[
 ]
 Encoder = Annotated[
     str,
-    typer.Option("--encoder", metavar="|".join(sim.ENCODERS), help="How images become input."),
+    typer.Option(
+        "--encoder", metavar="|".join(sim.ENCODERS), help="How images or events become input."
+    ),
+]
+StepMs = Annotated[
+    float | None,
+    typer.Option(
+        "--step-ms",
+        metavar="MS",
+        help="How long a step is of recorded events (encoder events); by default 1 ms.",
+    ),
 ]
 Precision = Annotated[
     str,
@@ -138,6 +148,7 @@ def simulate(
     precision: Precision = "float32",
     engine: Engine = "auto",
     threads: Threads = None,
+    step_ms: StepMs = None,
     seed: Seed = 0,
     record: Record = None,
     record_samples: RecordSamples = None,
@@ -153,7 +164,7 @@ def simulate(
     check_output(metrics, "--metrics", [".json"], keep)
     check_output(trace, "--trace", trace_suffixes(), keep)
     graph = ir.load(spec)
-    samples = datasets.stream(data, offset=offset, limit=limit)
+    samples = datasets.stream(data, offset=offset, limit=limit, shape=graph.inputs[0].shape)
     check_samples(graph, samples)
     result = simulate_beside_ann(
         graph,
@@ -172,6 +183,7 @@ def simulate(
         precision=precision,
         engine=engine,
         threads=threads,
+        step_ms=step_ms,
         seed=seed,
         offset=offset,
         record=None if record is None else [name.strip() for name in record.split(",")],

@@ -171,8 +171,12 @@ def train(
     if validate is not None and hold_out is not None:
         raise typer.BadParameter("expected --validate or --hold-out, not both")
     graph = ir.load(spec)
-    images = _labelled(graph, datasets.load(data, part="train", offset=offset, limit=limit))
-    held_out = None if validate is None else _labelled(graph, datasets.load(validate))
+    shape = graph.inputs[0].shape
+    samples = datasets.load(data, part="train", offset=offset, limit=limit, shape=shape)
+    images = _labelled(graph, samples)
+    held_out = None
+    if validate is not None:
+        held_out = _labelled(graph, datasets.load(validate, shape=shape))
     if hold_out is not None:
         images, held_out = _split(images, hold_out, seed)
     result = _train(graph, images, held_out, settings, checkpoint, threads)

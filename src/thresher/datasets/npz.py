@@ -22,7 +22,7 @@ def open_npz(path: Path) -> Source:
             names = ", ".join(f"'{name}'" for name in infos) or "nothing"
             raise DataError(
                 f"{path}: holds {names}; expected the images as 'x' and the labels as 'y': "
-                "np.savez(FILE, x=images, y=labels)"
+                "np.savez(FILE, x=images, y=labels), or events as 'events'"
             )
         x = _member(path, archive, infos["x"])
         y = _member(path, archive, infos["y"]) if "y" in infos else None
@@ -41,6 +41,13 @@ def open_npz(path: Path) -> Source:
             f"more than {MAX_BYTES / 2**30:g} GiB; save it with np.ascontiguousarray"
         )
     return Source(str(path), x.shape, x.dtype, x.read, None if y is None else y.read)
+
+
+def stored_array(path: Path, name: str) -> "Rows | _Columns | None":
+    """Find an array of a file by name and check what its header declares; None without it."""
+    with zipfile.ZipFile(path) as archive:
+        infos = {item.filename.removesuffix(".npy"): item for item in archive.infolist()}
+        return _member(path, archive, infos[name]) if name in infos else None
 
 
 class _Columns:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher import digits
+from thresher.datasets.event_files import SUFFIXES, open_event_file, open_event_npz
+from thresher.datasets.events import EventImages, EventSource
 from thresher.datasets.folders import open_folder
 from thresher.datasets.images import StoredImages
-from thresher.datasets.npz import open_npz
-from thresher.datasets.source import EXPECTED, MAX_BYTES, Array, Part, Source, reading
+from thresher.datasets.npz import open_npz, stored_array
+from thresher.datasets.source import EXPECTED, MAX_BYTES, Array, Part, Shape, Source, reading
 from thresher.errors import DataError
 from thresher.ir.images import Images
 
@@ -44,23 +46,30 @@ class Samples:
 
 
 def load(
-    source: str | Path, *, part: Part = "test", offset: int = 0, limit: int | None = None
+    source: str | Path,
+    *,
+    part: Part = "test",
+    offset: int = 0,
+    limit: int | None = None,
+    shape: Shape | None = None,
 ) -> Samples:
     """Read samples offset..offset + limit - 1 of a data set; the rest is not kept in memory.
 
     Parameters
     ----------
     source : str or Path
-        An .npz file, a folder, or ``"digits"``.
+        An .npz file, a folder, ``"digits"``, or events: .npy, .npz with ``events``, .es, .aedat4.
     part : "train" or "test"
         Which part of a folder or of the digits; a folder with one part gives that one, and warns.
+    shape : tuple of int, optional
+        Of the network's input, (C, H, W), which events are placed in; images say their own.
 
     Raises
     ------
     DataError
         Where the source cannot be read, or what it holds are not images with their labels.
     """
-    found = stream(source, part=part, offset=offset, limit=limit)
+    found = stream(source, part=part, offset=offset, limit=limit, shape=shape)
     size = math.prod(found.x.shape) * found.x.dtype.itemsize
     if size > MAX_BYTES:
         raise DataError(
@@ -71,7 +80,12 @@ def load(
 
 
 def stream(
-    source: str | Path, *, part: Part = "test", offset: int = 0, limit: int | None = None
+    source: str | Path,
+    *,
+    part: Part = "test",
+    offset: int = 0,
+    limit: int | None = None,
+    shape: Shape | None = None,
 ) -> Samples:
     """Find the samples that `load` would read, and their labels; images are read when sliced.
 
@@ -80,19 +94,36 @@ def stream(
     if offset < 0 or (limit is not None and limit < 1):
         raise DataError(f"offset {offset}, limit {limit}: expected at least 0 and at least 1")
     found = _open(source, part)
-    total = found.shape[0]
-    if offset >= total:
-        raise DataError(
-            f"{found.name}: offset {offset} is beyond the end; it holds {total} samples"
-        )
-    stop = total if limit is None else min(total, offset + limit)
+    if isinstance(found, EventSource):
+        return _recordings(found, offset, limit, shape)
+    stop = _end(found.name, found.shape[0], offset, limit)
     labels = None
     if found.read_labels is not None:
         labels = _checked_labels(found.name, found.read_labels(offset, stop), offset)
     return Samples(found.name, StoredImages(found, offset, stop - offset), labels)
 
 
-def _open(source: str | Path, part: Part) -> Source:
+def _end(name: str, total: int, offset: int, limit: int | None) -> int:
+    if offset >= total:
+        raise DataError(f"{name}: offset {offset} is beyond the end; it holds {total} samples")
+    return total if limit is None else min(total, offset + limit)
+
+
+def _recordings(found: EventSource, offset: int, limit: int | None, shape: Shape | None) -> Samples:
+    if shape is None:
+        raise DataError(
+            f"{found.name}: holds events, which are placed in a network's input; give its shape"
+        )
+    with reading(Path(found.name)):
+        images = EventImages(found, shape)
+    stop = _end(found.name, len(images), offset, limit)
+    labels = None
+    if found.labels is not None:
+        labels = _checked_labels(found.name, found.labels[offset:stop], offset)
+    return Samples(found.name, images.selected(offset, stop - offset), labels)
+
+
+def _open(source: str | Path, part: Part) -> Source | EventSource:
     path = Path(source)
     if str(source) == "digits":
         return _packaged_digits(part)
@@ -106,6 +137,10 @@ def _open(source: str | Path, part: Part) -> Source:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; {EXPECTED}")
     with reading(path):
+        if path.suffix in SUFFIXES:
+            return open_event_file(path)
+        if stored_array(path, "events") is not None:
+            return open_event_npz(path)
         return open_npz(path)
 
 

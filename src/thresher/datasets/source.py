@@ -25,7 +25,7 @@ MAX_BYTES = 8 * 2**30
 
 EXPECTED = (
     "expected an .npz file with 'x' and 'y', a folder with CIFAR-10, CIFAR-100 (binary version) "
-    "or MNIST (idx), or 'digits'"
+    "or MNIST (idx), 'digits', or events (.npy, .npz with 'events', .es, .aedat4)"
 )
 
 

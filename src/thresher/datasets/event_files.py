@@ -1,0 +1,126 @@
+"""Event files: .npy, .npz with `events`, and what .es and .aedat4 hold, by their libraries."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thresher.datasets.events import EventSource, in_memory
+from thresher.datasets.npz import stored_array
+from thresher.datasets.rows import Rows
+from thresher.datasets.source import Array
+from thresher.errors import DataError, MissingExtraError
+from thresher.ir.events import EVENT
+from thresher.ir.npz import read_npy_header
+
+SUFFIXES = (".npy", ".es", ".aedat4")
+MOST_EVENTS = 2**28
+"""Of one camera's recording, which is a sample and so in memory as a whole."""
+
+
+def open_event_file(path: Path) -> EventSource:
+    """Find the events of a file that holds nothing else."""
+    if path.suffix == ".npy":
+        return _open_npy(path)
+    return _open_es(path) if path.suffix == ".es" else _open_aedat(path)
+
+
+def open_event_npz(path: Path) -> EventSource:
+    """Find `events`, with a field `sample` where they are of several, and labels `y`."""
+    events = stored_array(path, "events")
+    labels = stored_array(path, "y")
+    if events is None or not isinstance(events, Rows) or len(events.shape) != 1:
+        raise DataError(f"{path}: 'events' is no array (n,) of events with t, x, y and p")
+    if labels is None:
+        return EventSource(str(path), events)
+    if labels.dtype.kind not in "ui" or len(labels.shape) != 1:
+        raise DataError(
+            f"{path}: 'y' is {labels.dtype}{list(labels.shape)}; expected whole numbers, one a "
+            "sample"
+        )
+    return EventSource(str(path), events, labels.read(0, labels.shape[0]))
+
+
+def _open_npy(path: Path) -> EventSource:
+    with path.open("rb") as file:
+        shape, dtype, _ = read_npy_header(file)
+        head = file.tell()
+    if dtype.hasobject:
+        raise DataError(
+            f"{path}: holds Python objects, which are stored as pickle and never read; expected "
+            "an array of events with the fields t, x, y and p"
+        )
+    if len(shape) != 1:
+        raise DataError(
+            f"{path}: an array {dtype}{list(shape)}; expected events (n,) with the fields t, x, y "
+            "and p, or images in an .npz file"
+        )
+    declared, held = head + shape[0] * dtype.itemsize, path.stat().st_size
+    if declared != held:
+        raise DataError(
+            f"{path}: declares {shape[0]:,} events, {declared:,} bytes, but has {held:,}; the file "
+            "is damaged"
+        )
+    return EventSource(str(path), Rows(path, lambda: path.open("rb"), head, shape, dtype))
+
+
+def _open_es(path: Path) -> EventSource:
+    try:
+        import event_stream
+    except ImportError as error:
+        raise MissingExtraError("event_stream", "events", f"'{path.name}'") from error
+    with event_stream.Decoder(str(path)) as decoder:
+        if decoder.type not in ("dvs", "atis"):
+            raise DataError(f"{path}: holds events of type '{decoder.type}'; expected dvs or atis")
+        rows = _gathered(path, _changes(decoder, decoder.type))
+        return _recording(path, rows, (decoder.height, decoder.width))
+
+
+def _changes(chunks: Iterable[Array], kind: str) -> Iterator[dict[str, Array]]:
+    """Yield the changes of brightness; an ATIS has others, which measure exposure."""
+    for chunk in chunks:
+        part = chunk if kind == "dvs" else chunk[~chunk["exposure"]]
+        yield {"t": part["t"], "x": part["x"], "y": part["y"]} | {
+            "p": part["on" if kind == "dvs" else "polarity"]
+        }
+
+
+def _open_aedat(path: Path) -> EventSource:
+    try:
+        import aedat
+    except ImportError as error:
+        raise MissingExtraError("aedat", "events", f"'{path.name}'") from error
+    decoder = aedat.Decoder(str(path))
+    streams = {
+        number: stream
+        for number, stream in decoder.id_to_stream().items()
+        if stream["type"] == "events"
+    }
+    if len(streams) != 1:
+        raise DataError(f"{path}: has {len(streams)} streams of events; expected one")
+    (number, stream), *_ = streams.items()
+    packets = (
+        {name: packet["events"][name] for name in ("t", "x", "y", "p")}
+        for packet in decoder
+        if packet["stream_id"] == number and "events" in packet
+    )
+    return _recording(path, _gathered(path, packets), (stream["height"], stream["width"]))
+
+
+def _gathered(path: Path, parts: Iterable[dict[str, Array]]) -> Array:
+    found, n = [np.zeros(0, EVENT)], 0
+    for part in parts:
+        events = np.zeros(len(part["t"]), EVENT)
+        for name, values in part.items():
+            events[name] = values
+        n += len(events)
+        if n > MOST_EVENTS:
+            raise DataError(f"{path}: has more than {MOST_EVENTS:,} events; cut it into parts")
+        found.append(events)
+    return np.concatenate(found)
+
+
+def _recording(path: Path, rows: Array, sensor: tuple[Any, Any]) -> EventSource:
+    begins = int(rows["t"][0]) if len(rows) else 0
+    return EventSource(str(path), in_memory(rows), None, (int(sensor[0]), int(sensor[1])), begins)
