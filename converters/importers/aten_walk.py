@@ -149,8 +149,15 @@ class Walk:
                 self._take(call)
             except (GraphError, SpecError) as error:
                 self._refuse(call, error)
-        outputs = [self.value(Ref(name)) for name in self._program.outputs]
-        return self.builder.finish(outputs)
+            except (ValueError, TypeError, IndexError, KeyError, AttributeError,
+                    ZeroDivisionError, OverflowError) as error:  # fmt: skip
+                self._refuse(call, f"is not what ATen allows: {str(error)[:120]}")
+        missing = [name for name in self._program.outputs if name not in self._values]
+        if not self.builder.refusals and (missing or not self._program.outputs):
+            raise SpecError(f"{self.builder.what}: an output does not depend on the input")
+        return self.builder.finish(
+            [self._values[name] for name in self._program.outputs if name in self._values]
+        )
 
     def value(self, ref: Ref) -> Value:
         if ref.name in self._values:
@@ -233,7 +240,7 @@ class Walk:
         ]
         return all(name in self.constants for name in names)
 
-    def _refuse(self, call: Call, error: Exception) -> None:
+    def _refuse(self, call: Call, error: object) -> None:
         """Note a refusal, and stand in for the call's values, so that those after it are seen."""
         unseen = [ref for ref in call.arguments.values() if isinstance(ref, Ref)]
         if any(r.name not in self._values and r.name not in self.constants for r in unseen) and (

@@ -338,7 +338,7 @@ def _pad(here: Here) -> Value:
 
 
 def _upsample(here: Here) -> Value:
-    x, sizes = here.x(), here.shape[1:]
+    x, sizes = here.x("input"), here.shape[1:]
     scale = [size // n for size, n in zip(sizes, x.shape[1:], strict=True)]
     if any(n * s != size for n, s, size in zip(x.shape[1:], scale, sizes, strict=True)):
         raise GraphError(f"makes {list(sizes)} of {list(x.shape[1:])}; expected whole factors")

@@ -217,10 +217,11 @@ def _module(stack: str) -> tuple[str, bool]:
 
 
 def _line(trace: str) -> str:
-    """Return FILE:LINE of the first entry, which is the user's."""
-    for text in trace.splitlines():
-        parts = text.strip().split('"')
-        if text.strip().startswith("File ") and len(parts) == 3 and ", line " in parts[2]:
+    """Return FILE:LINE of the innermost entry that is not PyTorch's own."""
+    entries = [text.strip().split('"') for text in trace.splitlines()]
+    for parts in reversed(entries):
+        told = parts[0] == "File " and len(parts) == 3 and ", line " in parts[2]
+        if told and "/torch/" not in parts[1]:
             number = parts[2].split(", line ", 1)[1].split(",")[0]
             return f"{Path(parts[1]).name}:{number}"
     return ""

@@ -1,0 +1,180 @@
+"""Layers of PyTorch over their settings: the imported graph's results equal PyTorch's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+import thresher
+from thresher.errors import UnsupportedError
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+nn = torch.nn
+functional = torch.nn.functional
+
+few = settings(max_examples=15)
+Data = st.DataObject
+size = st.integers(3, 8)
+small = st.integers(1, 3)
+
+
+class Function(nn.Module):
+    """A module that is one function."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def assert_same(module: Any, *shape: int) -> thresher.Graph:
+    """Compare with PyTorch; what it refuses is no example."""
+    torch.manual_seed(0)
+    x = torch.randn(3, *shape)
+    module.eval()
+    try:
+        with torch.no_grad():
+            expected = module(x).numpy()
+    except RuntimeError:
+        reject()
+    graph = thresher.import_torch(module, x[:1])
+    found = thresher.evaluate(graph, x.numpy())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=4e-6 * max(1, np.abs(expected).max()))
+    return graph
+
+
+@few
+@given(st.data(), st.booleans(), st.booleans())
+def test_convolutions(data: Data, planar: bool, bias: bool) -> None:
+    n = 2 if planar else 1
+    kernel, stride, dilation, padding = (
+        tuple(data.draw(st.integers(*ends)) for _ in range(n))
+        for ends in ((1, 3), (1, 3), (1, 2), (0, 2))
+    )
+    kind = nn.Conv2d if planar else nn.Conv1d
+    layer = kind(4, 6, kernel, stride, padding, dilation, groups=2, bias=bias)
+    assert_same(layer, 4, *(data.draw(size) for _ in range(n)))
+
+
+@few
+@given(st.data(), st.booleans())
+def test_transposed_convolutions(data: Data, planar: bool) -> None:
+    n = 2 if planar else 1
+    kernel, stride, padding = (
+        tuple(data.draw(st.integers(*ends)) for _ in range(n)) for ends in ((1, 3), (1, 3), (0, 1))
+    )
+    extra = tuple(data.draw(st.integers(0, step - 1)) for step in stride)
+    kind = nn.ConvTranspose2d if planar else nn.ConvTranspose1d
+    layer = kind(4, 6, kernel, stride, padding, extra, groups=2)
+    assert_same(layer, 4, *(data.draw(size) for _ in range(n)))
+
+
+@few
+@given(st.data(), st.booleans(), st.booleans(), st.sampled_from(["max", "counted", "not", "by 3"]))
+def test_pools(data: Data, planar: bool, ceil: bool, kind: str) -> None:
+    n = 2 if planar else 1
+    kernel, stride = (tuple(data.draw(small) for _ in range(n)) for _ in range(2))
+    padding = tuple(data.draw(st.integers(0, places // 2)) for places in kernel)
+    geometry: dict[str, Any] = {"stride": stride, "padding": padding, "ceil_mode": ceil}
+    if kind == "max":
+        layer = (nn.MaxPool2d if planar else nn.MaxPool1d)(kernel, **geometry)
+    else:
+        counted = {"count_include_pad": kind != "not"}
+        counted |= {"divisor_override": 3} if kind == "by 3" and planar else {}
+        layer = (nn.AvgPool2d if planar else nn.AvgPool1d)(kernel, **geometry, **counted)
+    assert_same(layer, 2, *(data.draw(size) for _ in range(n)))
+
+
+@few
+@given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 8), st.booleans())
+def test_adaptive_pools_of_like_windows(n: int, rows: int, columns: int, average: bool) -> None:
+    layer = (nn.AdaptiveAvgPool2d if average else nn.AdaptiveMaxPool2d)((rows, columns))
+    try:
+        assert_same(layer, 2, n, 6)
+    except UnsupportedError as error:
+        assert "windows of different sizes" in str(error)
+        assert any(size % places and places % size for size, places in ((n, rows), (6, columns)))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "kinds"),
+    [
+        (nn.Conv2d(2, 3, 4, padding="same"), (2, 6, 6), ["conv2d"]),
+        (nn.ReLU6(), (4,), ["clipped_relu"]),
+        (nn.Hardtanh(0, 2.5), (4,), ["clipped_relu"]),
+        (Function(lambda x: x.clamp(min=0)), (4,), ["relu"]),
+        (Function(lambda x: x.clamp(0, 2)), (4,), ["clipped_relu"]),
+        (nn.LeakyReLU(0.2), (4,), ["leaky_relu"]),
+        (nn.PReLU(), (4, 3), ["leaky_relu"]),
+        (nn.Softmax(dim=1), (4,), ["softmax"]),
+        (nn.Sequential(nn.Linear(4, 3), nn.Identity()), (4,), ["linear"]),
+        (nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 2, 2))), (3, 4), ["flatten", "reshape"]),
+        (nn.ZeroPad2d((1, -1, 0, 2)), (2, 4, 4), ["slice", "pad"]),
+        (nn.Upsample(scale_factor=3), (2, 4), ["reshape", "upsample_nearest", "reshape"]),
+        (nn.Upsample(size=(4, 6)), (2, 2, 3), ["upsample_nearest"]),
+        (nn.BatchNorm1d(4), (4,), ["batch_norm"]),
+        (nn.BatchNorm1d(4, affine=False), (4, 3), ["batch_norm"]),
+        (Function(lambda x: x.mean((-1, -2))), (2, 3, 4), ["global_avg_pool", "flatten"]),
+        (Function(lambda x: torch.cat([x, x[:, 1:]], 1)), (3, 2), ["slice", "concat"]),
+        (Function(lambda x: x[:, -1]), (3, 2), ["slice", "flatten"]),
+        (Function(lambda x: sum(x.split([1, 2, 1], 1)[::2])), (4, 2),
+         ["slice", "slice", "slice", "scale", "add"]),
+        (Function(lambda x: x.transpose(1, 3)), (1, 1, 5), ["reshape"]),
+        (Function(lambda x: 1 - 2 * x / torch.tensor([4.0, 5.0])), (3, 2),
+         ["scale", "flatten", "scale", "reshape", "scale"]),
+        (Function(lambda x: torch.add(x, x, alpha=-3)), (3,), ["scale", "add"]),
+        (Function(lambda x: x - functional.relu(x)), (3,), ["relu", "scale", "add"]),
+        (Function(lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255)), (3,),
+         ["qcfs"]),
+    ],
+)  # fmt: skip
+def test_a_layer_becomes_ops_that_give_its_results(
+    module: Any, shape: tuple[int, ...], kinds: list[str]
+) -> None:
+    assert [node.op.kind for node in assert_same(module, *shape).nodes] == kinds
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (lambda x: x.clamp(-1, 1), "lower bound of 0"),
+        (lambda x: x.permute(0, 2, 1), "channels in front"),
+        (lambda x: x.reshape(-1, 2), "batch axis in front"),
+        (lambda x: x[:1], "first axis 1, where the batch of 2 was"),
+        (lambda x: x * x, "no synapse and no neuron"),
+        (lambda x: functional.pad(x, (1, 1), value=2.0), "expected zeros"),
+        (lambda x: functional.dropout(x, training=True), "as in training"),
+        (lambda x: functional.linear(x, torch.ones(2, 4)), "put a flatten before it"),
+        (lambda x: functional.log_softmax(x, 1), "no op of a graph computes it"),
+        (lambda x: x / x.mean(), "averages axes"),
+    ],
+)
+def test_what_a_graph_cannot_say_is_refused_with_the_reason(
+    function: Callable[[Any], Any], why: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        thresher.import_torch(Function(function), torch.zeros(1, 2, 4))
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+@pytest.mark.parametrize("open_batch", [False, True])
+def test_programs_of_every_form_are_read(tmp_path: Any, decomposed: bool, open_batch: bool) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.ConvTranspose2d(4, 3, 2), nn.Hardtanh(0, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(3, 3), nn.Softmax(1),
+    ).eval()  # fmt: skip
+    x = torch.randn(4, 2, 6, 6)
+    shapes = ({0: torch.export.Dim("n")},) if open_batch else None
+    program = torch.export.export(module, (x,), dynamic_shapes=shapes)
+    torch.export.save(program.run_decompositions() if decomposed else program, tmp_path / "n.pt2")
+    graph = thresher.import_model(tmp_path / "n.pt2")
+    with torch.no_grad():
+        expected = module(x).numpy()
+    np.testing.assert_allclose(thresher.evaluate(graph, x.numpy()), expected, rtol=0, atol=1e-6)
