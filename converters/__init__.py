@@ -5,10 +5,12 @@ from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
 from thresher.converters.importers import (
     IMPORTERS,
+    import_keras,
     import_model,
     import_nir,
     import_onnx,
     import_torch,
+    with_weights,
 )
 from thresher.converters.pass_ import PASSES, Context, Pass, register_pass, run
 from thresher.converters.recipe import Recipe, load_recipe, recipe_names
@@ -25,6 +27,7 @@ __all__ = [
     "Simulator",
     "account",
     "convert",
+    "import_keras",
     "import_model",
     "import_nir",
     "import_onnx",
@@ -34,4 +37,5 @@ __all__ = [
     "recipe_names",
     "register_pass",
     "run",
+    "with_weights",
 ]

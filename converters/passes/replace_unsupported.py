@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.errors import PassError
+from thresher.errors import PassError, Refusal
 from thresher.ir import Graph, Node
 from thresher.ir.fields import ChoiceRule, ruled
 from thresher.ir.ops import AvgPool2d, LeakyRelu, MaxPool2d, Relu, Softmax
@@ -41,14 +41,19 @@ class ReplaceUnsupported(Pass):
     softmax: str = ruled(ChoiceRule(("refuse", "remove")), "refuse")
 
     def apply(self, graph: Graph, context: Context) -> Graph:
-        refused = [self._objection(graph, node) for node in graph]
-        objections = [objection for objection in refused if objection]
-        if objections:
-            raise PassError("nothing that spikes stands for " + "; ".join(objections))
+        refused = self.refusals(graph)
+        if refused:
+            listed = "; ".join(f"node {refusal}" for refusal in refused)
+            raise PassError(f"nothing that spikes stands for {listed}")
         for node in context.walk(graph):
             if not self._keeps(node):
                 graph = _replaced(graph, node, context)
         return graph
+
+    def refusals(self, graph: Graph) -> list[Refusal]:
+        """List the nodes that the pass refuses, each with the reason and what to do."""
+        found = ((node, self._objection(graph, node)) for node in graph)
+        return [Refusal(f"'{node.name}'", node.op.kind, why) for node, why in found if why]
 
     def _keeps(self, node: Node) -> bool:
         if isinstance(node.op, LeakyRelu):
@@ -57,14 +62,12 @@ class ReplaceUnsupported(Pass):
 
     def _objection(self, graph: Graph, node: Node) -> str:
         """Say why a node cannot stay and what to do; nothing where it can stay or be replaced."""
-        named = f"node '{node.name}' ({node.op.kind})"
         if self._keeps(node):
             return ""
         if isinstance(node.op, MaxPool2d) and node.op.dilation != (1, 1):
-            return f"{named}: no average pool is dilated; retrain with another pool"
+            return "no average pool is dilated; retrain with another pool"
         if isinstance(node.op, MaxPool2d):
             return self._refusal(
-                named,
                 "max_pool",
                 "the maximum of firing rates is not what the maximum of spikes gives; set "
                 f"{self.name}.max_pool to 'keep', which follows the largest spike count, retrain "
@@ -73,7 +76,6 @@ class ReplaceUnsupported(Pass):
             )
         if isinstance(node.op, LeakyRelu):
             return self._refusal(
-                named,
                 "leaky_relu",
                 "a neuron of these fires no negative spikes; retrain with relu, take the recipe "
                 "'kim2020'",
@@ -81,15 +83,15 @@ class ReplaceUnsupported(Pass):
             )
         if isinstance(node.op, Softmax) and not _is_output(graph, node):
             why = "its values need all others of the layer; retrain without"
-            return self._refusal(named, "softmax", why, "remove")
+            return self._refusal("softmax", why, "remove")
         if node.op.can_spike or node.op.is_linear() or isinstance(node.op, Softmax):
             return ""
-        return f"{named}: no pass replaces it; take it out of the network and retrain"
+        return "no pass replaces it; take it out of the network and retrain"
 
-    def _refusal(self, named: str, field: str, why: str, option: str) -> str:
+    def _refusal(self, field: str, why: str, option: str) -> str:
         if getattr(self, field) != "refuse":
             return ""
-        return f"{named}: {why}, or set {self.name}.{field} to '{option}'"
+        return f"{why}, or set {self.name}.{field} to '{option}'"
 
 
 def _is_output(graph: Graph, node: Node) -> bool:

@@ -7,11 +7,13 @@ from thresher.converters import (
     Pass,
     Recipe,
     account,
+    import_keras,
     import_model,
     import_nir,
     import_onnx,
     import_torch,
     load_recipe,
+    with_weights,
 )
 from thresher.diagnosis import Diagnosis, diagnose
 from thresher.errors import (
@@ -65,6 +67,7 @@ __all__ = [
     "export_nir",
     "export_torch",
     "export_trace",
+    "import_keras",
     "import_model",
     "import_nir",
     "import_onnx",
@@ -77,4 +80,5 @@ __all__ = [
     "selection",
     "simulate",
     "train",
+    "with_weights",
 ]

@@ -1,15 +1,35 @@
-"""`thresher validate`: whether a spec file can be used, and as what."""
+"""`thresher validate`: whether a spec, or a model of another tool, can be used, and as what."""
 
-from thresher import ir, sim
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thresher import converters, ir, sim
 from thresher.cli import options
+from thresher.cli.output import print_table
+from thresher.converters.passes import ReplaceUnsupported
+from thresher.errors import Refusal, SpecError, UnsupportedError
 from thresher.ir import Graph
 
 CONVERTED = "a converted SNN"
+COLUMNS = ("where", "what", "why it is refused")
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SPEC",
+        help=f"A spec (YAML), or a model of another tool: {', '.join(converters.IMPORTERS)}.",
+    ),
+]
 
 
-def validate(spec: options.Spec) -> None:
-    """Check a spec file with its tensors; say what is wrong, or what it is."""
-    graph = ir.load(spec)
+def validate(spec: File, shape: options.InputShape = None) -> None:
+    """Check a spec or a model with its tensors; say what is wrong, or what it is.
+
+    Of a network that is not converted yet, list every node that conversion would refuse, and why.
+    """
+    graph = _read(spec, shape)
     found = kind(graph)
     if found == CONVERTED and len(graph.inputs) == len(graph.outputs) == 1:
         sim.compile_graph(graph)
@@ -20,6 +40,15 @@ def validate(spec: options.Spec) -> None:
         f"{spec}: fine: '{graph.name}' is {found}, {len(graph.nodes)} nodes, "
         f"{parameters:,} parameters, {', '.join(shapes)} -> {', '.join(outputs)}"
     )
+    refused = [] if found == CONVERTED else ReplaceUnsupported().refusals(graph)
+    if refused:
+        print(f"{len(refused)} of its nodes are refused by conversion, unless a recipe says else:")
+        print_refusals(refused)
+
+
+def print_refusals(refused: list[Refusal]) -> None:
+    """Print a row for each part that is refused."""
+    print_table(COLUMNS, [(item.place, item.operation, item.why) for item in refused])
 
 
 def kind(graph: Graph) -> str:
@@ -32,3 +61,16 @@ def kind(graph: Graph) -> str:
         names = ", ".join(f"'{name}'" for name in bare)
         return f"a partly converted SNN (no threshold at {names})"
     return CONVERTED
+
+
+def _read(path: Path, shape: tuple[int, ...] | None) -> Graph:
+    if path.suffix.lower() not in converters.IMPORTERS:
+        return ir.load(path)
+    try:
+        return converters.import_model(path, shape)
+    except UnsupportedError as error:
+        print_refusals(list(error.refusals))
+        raise SpecError(
+            f"{error.what} cannot be imported: {len(error.refusals)} of its parts, listed above, "
+            "are beyond what a graph can say; replace them and export the model again"
+        ) from error
