@@ -399,12 +399,8 @@ def _global_average(here: _Here) -> _Item:
 
 
 def _global_max(here: _Here) -> _Item:
-    x = here.x.value
-    n = layers.expect_channels(x, (1, 2))
-    window = Window(x.shape[1:], x.shape[1:], ((0, 0),) * n, (1,) * n)
-    y = layers.max_pool(here.b, here.name, x, window)
-    shape = y.shape if here.get("keepdims", False) else y.shape[:1]
-    return _Item(layers.reshape_if_needed(here.b, f"{here.name}.flat", y, shape))
+    keep = bool(here.get("keepdims", False))
+    return _Item(layers.global_max(here.b, here.name, here.x.value, keep))
 
 
 def _flatten(here: _Here) -> _Item:

@@ -259,6 +259,14 @@ def global_average(b: GraphBuilder, name: str, x: Value, keep: bool) -> Value:
     return reshape_if_needed(b, f"{name}.flat", y, (x.shape[0], *[1] * n) if keep else x.shape[:1])
 
 
+def global_max(b: GraphBuilder, name: str, x: Value, keep: bool) -> Value:
+    """Take the largest value of each channel; `keep` leaves axes of size 1."""
+    n = expect_channels(x, (1, 2))
+    window = Window(x.shape[1:], x.shape[1:], ((0, 0),) * n, (1,) * n)
+    y = max_pool(b, name, x, window)
+    return y if keep else reshape(b, f"{name}.flat", y, x.shape[:1])
+
+
 def adaptive_pool(
     b: GraphBuilder, name: str, x: Value, sizes: Sequence[int], average: bool
 ) -> Value:
@@ -371,6 +379,8 @@ def pad(
         before, after = zip(*((max(0, -a), max(0, -z)) for a, z in sides), strict=True)
         x = cut(b, f"{name}.cut", x, before, after)
     pairs = [(max(0, before), max(0, after)) for before, after in sides]
+    if not any(map(any, pairs)) and any(map(any, sides)):
+        return x
     if any(end > LARGEST_FIELD for pair in pairs for end in pair):
         raise GraphError(f"pads by {pairs}; expected at most {LARGEST_FIELD:,}")
     axes = {1: ("channels",), 2: ("channels", "width"), 3: ("channels", "height", "width")}

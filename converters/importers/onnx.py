@@ -216,20 +216,21 @@ def _global_average(here: Here) -> Value:
 
 
 def _global_max(here: Here) -> Value:
-    x = here.x()
-    n = layers.expect_channels(x, (1, 2))
-    kernel = x.shape[1:]
-    window = Window(kernel, kernel, ((0, 0),) * n, (1,) * n)
-    return layers.max_pool(here.b, here.name, x, window)
+    return layers.global_max(here.b, here.name, here.x(), keep=True)
 
 
-def _reduce_mean(here: Here) -> Value:
+def _reduced(here: Here, function: Callable[..., Value]) -> Value:
+    """Reduce all axes after the channels to one number each."""
     x, axes = here.x(), here.ints("axes", 1)
     rank = len(x.shape) + 1
     found = sorted(axis % rank for axis in axes or [])
     if found != list(range(2, rank)):
-        raise GraphError(f"averages axes {axes} of (N, {x.shape}); expected all after the channels")
-    return layers.global_average(here.b, here.name, x, bool(here.get("keepdims", 1)))
+        shown = "all axes" if axes is None else f"axes {axes}"
+        raise GraphError(
+            f"reduces {shown} of (N, {', '.join(map(str, x.shape))}); expected all that come after "
+            "the channels"
+        )
+    return function(here.b, here.name, x, bool(here.get("keepdims", 1)))
 
 
 def _folded(here: Here, sizes: Sequence[int]) -> Value:
@@ -477,7 +478,8 @@ HANDLERS: Mapping[str, Handler] = {
     "MaxPool": _max_pool,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "ReduceMean": _reduce_mean,
+    "ReduceMean": lambda here: _reduced(here, layers.global_average),
+    "ReduceMax": lambda here: _reduced(here, layers.global_max),
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
