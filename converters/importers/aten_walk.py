@@ -207,6 +207,12 @@ class Walk:
         here = Here(self, call)
         if not call.outputs or not any(name in self._program.shapes for name in call.outputs):
             return  # sizes: the traced shapes tell them
+        changed = self._program.shared_change(call)
+        if changed:
+            raise GraphError(
+                f"works in place on '{changed}', which others read too; export what "
+                "run_decompositions({}) makes of the program"
+            )
         if self._is_constant(call):
             if call.operator not in self._folders:
                 raise GraphError("computes a constant in a way that is not known here")
@@ -215,6 +221,8 @@ class Walk:
             return
         if call.operator not in self._handlers:
             raise GraphError("no op of a graph computes it")
+        if call.outputs[0] in self._program.whole:
+            raise GraphError("gives whole numbers or truth values; expected floats")
         found = self._handlers[call.operator](here)
         results = [found] if isinstance(found, Value) else list(found)
         for name, value in zip(call.outputs, results, strict=False):
@@ -231,14 +239,7 @@ class Walk:
                 )
 
     def _is_constant(self, call: Call) -> bool:
-        refs = [item for item in call.arguments.values() if isinstance(item, (Ref, list))]
-        names = [
-            ref.name
-            for item in refs
-            for ref in (item if isinstance(item, list) else [item])
-            if isinstance(ref, Ref)
-        ]
-        return all(name in self.constants for name in names)
+        return all(name in self.constants for name in call.reads)
 
     def _refuse(self, call: Call, error: object) -> None:
         """Note a refusal, and stand in for the call's values, so that those after it are seen."""

@@ -1,6 +1,7 @@
 """GraphBuilder: the nodes of an imported model as they are read, and all that was refused."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -119,8 +120,8 @@ class GraphBuilder:
             self.add("output", Identity(), value) if value.name in sources else value
             for value in outputs
         ]
-        names = tuple(dict.fromkeys(value.name for value in ends))
-        return _with_biases(Graph(self.name, tuple(self._inputs), tuple(self._nodes), names))
+        nodes, names = _with_biases(self._nodes, [value.name for value in ends])
+        return Graph(self.name, tuple(self._inputs), tuple(nodes), tuple(dict.fromkeys(names)))
 
     def _fresh(self, name: str) -> str:
         stem = _clean(name)
@@ -148,18 +149,27 @@ def _clean(name: str) -> str:
     return "".join(kept).strip("/") or "node"
 
 
-def _with_biases(graph: Graph) -> Graph:
+def _with_biases(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[list[Node], list[str]]:
     """Make offsets that follow a linear layer without bias its bias."""
-    for node in graph:
-        source = node.inputs[0]
-        if not _is_offset(node) or source not in graph or source in graph.outputs:
-            continue
-        layer = graph[source]
-        plain = isinstance(layer.op, (Convolution, Linear)) and layer.op.bias is None
-        if plain and graph.consumers(source) == (node.name,):
+    readers = Counter([name for node in nodes for name in node.inputs] + list(outputs))
+    kept: dict[str, Node] = {}
+    now: dict[str, str] = {}
+    for node in nodes:
+        source = now.get(node.inputs[0], node.inputs[0])
+        layer = kept.get(source)
+        if layer is not None and _is_offset(node) and readers[source] == 1 and _is_plain(layer):
             changes: dict[str, Any] = {"bias": node.op.tensors["bias"]}
-            graph = graph.replace(source, op=replace(layer.op, **changes)).without(node.name)
-    return graph
+            kept[source] = replace(layer, op=replace(layer.op, **changes))
+            now[node.name] = source
+            readers[source] = readers[node.name]
+            continue
+        inputs = tuple(now.get(name, name) for name in node.inputs)
+        kept[node.name] = replace(node, inputs=inputs)
+    return list(kept.values()), [now.get(name, name) for name in outputs]
+
+
+def _is_plain(node: Node) -> bool:
+    return isinstance(node.op, (Convolution, Linear)) and node.op.bias is None
 
 
 def _is_offset(node: Node) -> bool:

@@ -5,7 +5,7 @@ counts in Keras' order; what reads it has its weights permuted instead of the va
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class _Here:
     layer: KerasLayer
     inputs: tuple[_Item, ...]
     channels_last: bool
+    used: set[int] = field(default_factory=set)
+    """Which of the layer's weights were asked for."""
 
     @property
     def name(self) -> str:
@@ -91,7 +93,20 @@ class _Here:
     def weight(self, place: int) -> Array:
         if place >= len(self.layer.weights):
             raise GraphError(f"weight {place} is not in the file")
-        return self.layer.weights[place]
+        values = self.layer.weights[place]
+        if values.dtype.kind != "f":
+            raise GraphError(f"weight {place} is of type {values.dtype}; expected floats")
+        self.used.add(place)
+        return values
+
+    def expect_all_used(self) -> None:
+        """Raise GraphError where the layer holds floats that play no part here."""
+        floats = {i for i, values in enumerate(self.layer.weights) if values.dtype.kind == "f"}
+        if floats - self.used:
+            raise GraphError(
+                f"holds {len(self.layer.weights)} weights, of which {len(self.used)} are "
+                "understood; expected a plain layer"
+            )
 
     def tensor(self, role: str, values: Array) -> Tensor:
         return self.b.tensor(f"{self.name}.{role}", values)
@@ -175,6 +190,7 @@ class _Walk:
                 raise GraphError("reads nothing")
             here = _Here(self._builder, layer, given, self._channels_last)
             found = HANDLERS[layer.kind](here)
+            here.expect_all_used()
             self._items[place] = _activated(replace(here, inputs=(found,)))
         except (GraphError, SpecError) as error:
             if layer.kind == "InputLayer":
@@ -221,6 +237,8 @@ def _activated(here: _Here) -> _Item:
 
 def _function_name(given: Any) -> str:
     while isinstance(given, dict):
+        if ">" in (given.get("registered_name") or ""):
+            return str(given["registered_name"])
         inner = given.get("config")
         given = inner if given.get("class_name") == "function" else given.get("class_name")
     return str(given)

@@ -194,7 +194,7 @@ def _model(root: Json, weights: "_Weights | _LegacyWeights") -> KerasModel:
         return _sequential(entries, root, config, weights)
     layers = tuple(
         KerasLayer(
-            entry["class_name"],
+            _kind(entry),
             entry["config"]["name"],
             entry["config"],
             tuple(tuple(_places(call)) for call in entry["inbound_nodes"]),
@@ -224,10 +224,19 @@ def _sequential(
         name = entry["config"]["name"]
         calls = (((layers[-1].name, 0),),) if layers else ()
         held = weights.read(name, entry["class_name"])
-        layers.append(KerasLayer(entry["class_name"], name, entry["config"], calls, held))
+        layers.append(KerasLayer(_kind(entry), name, entry["config"], calls, held))
     if not layers:
         raise ValueError("there are no layers")
     return KerasModel(tuple(layers), ((layers[-1].name, 0),))
+
+
+def _kind(entry: Json) -> str:
+    """Return a layer's class, with its package or module where it is not one of Keras' own."""
+    registered, module = entry.get("registered_name") or "", entry.get("module") or "keras"
+    if ">" in registered:
+        return str(registered)
+    own = module.split(".")[0] in ("keras", "tf_keras", "tensorflow")
+    return str(entry["class_name"] if own else f"{module}.{entry['class_name']}")
 
 
 def _places(call: Json) -> Iterator[Place]:

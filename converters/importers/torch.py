@@ -12,12 +12,13 @@ from typing import Any, cast
 import numpy as np
 
 from thresher.converters.importers import layers
+from thresher.converters.importers.aten import Program
 from thresher.converters.importers.aten_fold import FOLDERS
 from thresher.converters.importers.aten_walk import Handler, Here, Walk
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.layers import Window
 from thresher.converters.importers.torch_archive import read_archive
-from thresher.errors import GraphError, MissingExtraError, SpecError
+from thresher.errors import GraphError, MissingExtraError, SpecError, ThresherError
 from thresher.ir import Graph
 from thresher.ir.op import Shape
 from thresher.ir.ops import Add, BatchNorm, Dropout, Relu
@@ -52,23 +53,23 @@ def import_torch(module: Any, example: Any) -> Graph:
     # a batch of one could not be told from an axis of one
     inputs = tuple(_at_least_two(torch.as_tensor(item)) for item in given)
     try:
-        program = torch.export.export(module, inputs)
+        exported = torch.export.export(module, inputs)
+        program = _read_back(exported)
+        if any(program.shared_change(call) for call in program.calls):
+            program = _read_back(exported.run_decompositions({}))  # nothing works in place there
+    except ThresherError:
+        raise
     except Exception as error:
         raise GraphError(
             f"PyTorch cannot export {what}: {_first_line(error)}; expected a module that "
             "torch.export.export takes"
         ) from error
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pt2"
-        content = BytesIO()
-        torch.export.save(program, content)
-        path.write_bytes(content.getbuffer())
-        return _graph(path, type(module).__name__, what)
+    return _graph(program, type(module).__name__, what)
 
 
 def import_torch_archive(path: Path, shape: Shape | None = None) -> Graph:
     """Read a `.pt2` file of `torch.export.save`; PyTorch is not needed, and no pickle is opened."""
-    graph = _graph(path, path.stem, f"'{path}'")
+    graph = _graph(read_archive(path), path.stem, f"'{path}'")
     if shape is not None and shape != graph.inputs[0].shape:
         raise SpecError(
             f"'{path}' was exported for an input of {list(graph.inputs[0].shape)}, not "
@@ -77,8 +78,20 @@ def import_torch_archive(path: Path, shape: Shape | None = None) -> Graph:
     return graph
 
 
-def _graph(path: Path, name: str, what: str) -> Graph:
-    return Walk(read_archive(path), GraphBuilder(name, what), HANDLERS, FOLDERS).graph()
+def _graph(program: Program, name: str, what: str) -> Graph:
+    return Walk(program, GraphBuilder(name, what), HANDLERS, FOLDERS).graph()
+
+
+def _read_back(exported: Any) -> Program:
+    """Return an exported program as its file tells it."""
+    import torch
+
+    content = BytesIO()
+    torch.export.save(exported, content)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "module.pt2"
+        path.write_bytes(content.getbuffer())
+        return read_archive(path)
 
 
 def _expect_evaluation(what: str, module: Any) -> None:
@@ -453,7 +466,7 @@ HANDLERS: Mapping[str, Handler] = {
          "positive"),
         _same,
     ),
-    **dict.fromkeys(("dropout", "dropout_", "feature_dropout"), _dropout),
+    **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "native_dropout"), _dropout),
     **dict.fromkeys(("softmax", "_softmax"), _softmax),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     **dict.fromkeys(("slice", "slice_copy"), _slice),

@@ -29,6 +29,7 @@ _TYPES = {
     1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     13: "bfloat16",
 }  # fmt: skip
+_FLOAT_TYPES = (6, 7, 8, 13)
 _SCALARS = ("as_int", "as_float", "as_bool", "as_string", "as_device", "as_scalar_type")
 _LISTS = ("as_ints", "as_floats", "as_bools", "as_strings")
 
@@ -49,6 +50,9 @@ def read_archive(path: Path) -> Program:
                 "torch.export.save of PyTorch 2.8 or later writes it"
             )
         root, name = models[0].rsplit("models/", 1)
+        order = f"{root}byteorder"
+        if order in archive.names and archive.read(order).strip() != b"little":
+            raise SpecError(f"'{path}' was written on a big-endian machine; export it on another")
         name = name.removesuffix(".json")
         try:
             model = json.loads(archive.read(models[0]))
@@ -139,6 +143,8 @@ def _widened(values: Array, kind: str) -> Array:
 def _program(module: Json, weights: _Tensors, constants: _Tensors) -> Program:
     graph, signature = module["graph"], module["signature"]
     shapes = {name: _sizes(meta["sizes"]) for name, meta in graph["tensor_values"].items()}
+    types = {name: meta["dtype"] for name, meta in graph["tensor_values"].items()}
+    whole = frozenset(name for name, kind in types.items() if kind not in _FLOAT_TYPES)
     inputs: dict[str, tuple[Size, ...]] = {}
     held: dict[str, tuple[str, Array]] = {}
     for spec in signature["input_specs"]:
@@ -159,7 +165,7 @@ def _program(module: Json, weights: _Tensors, constants: _Tensors) -> Program:
         if "user_output" in spec
     )
     calls = tuple(map(_call, graph["nodes"]))
-    return Program(inputs, held, shapes, calls, outputs)
+    return Program(inputs, held, shapes, whole, calls, outputs)
 
 
 def _call(node: Json) -> Call:

@@ -36,6 +36,10 @@ class DivergenceError(TrainingError):
     """The loss of a training run is no finite number any more."""
 
 
+MOST_LISTED = 200
+"""Refusals that a message holds."""
+
+
 class Refusal(NamedTuple):
     """A part of a model that cannot be taken over: where it stands, what it is, and why not."""
 
@@ -51,7 +55,9 @@ class UnsupportedError(ThresherError):
     """Parts of a model are beyond what a graph can say; `refusals` lists them all."""
 
     def __init__(self, what: str, refusals: Sequence[Refusal]) -> None:
-        listed = "; ".join(map(str, refusals))
+        listed = "; ".join(map(str, refusals[:MOST_LISTED]))
+        if len(refusals) > MOST_LISTED:
+            listed += f"; and {len(refusals) - MOST_LISTED} more"
         super().__init__(f"{what} cannot be imported, {len(refusals)} refused: {listed}")
         self.what = what
         self.refusals = tuple(refusals)

@@ -280,3 +280,30 @@ def test_a_file_of_keras_2_is_read(tmp_path: Path) -> None:
     expected = np.maximum(x.reshape(3, 12) @ kernel + [1, 2], 0)
     found = thresher.evaluate(thresher.import_model(tmp_path / "net.h5"), np.moveaxis(x, -1, 1))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_classes_that_only_share_a_name_with_keras_are_refused(
+    entries: dict[str, bytes], tmp_path: Path
+) -> None:
+    for change in ({"registered_name": "mine>Dense"}, {"module": "mine.layers"}):
+        config = json.loads(entries["config.json"])
+        config["config"]["layers"][1].update(change)
+        path = written(entries | {"config.json": json.dumps(config).encode()}, tmp_path)
+        with pytest.raises(UnsupportedError, match=r"'fc' \(mine.*Dense\)"):
+            thresher.import_model(path)
+
+
+def test_weights_that_are_no_floats_or_too_many_are_refused(
+    entries: dict[str, bytes], tmp_path: Path
+) -> None:
+    for name, values, why in (("0", np.ones((4, 3), np.int8), "of type int8; expected floats"),
+                              ("2", np.ones(3, np.float32), "3 weights, of which 2")):  # fmt: skip
+        content = io.BytesIO(entries["model.weights.h5"])
+        with h5py.File(content, "a") as file:
+            (group,) = file["layers"]
+            variables = file[f"layers/{group}/vars"]
+            variables.pop(name, None)
+            variables[name] = values
+        path = written(entries | {"model.weights.h5": content.getvalue()}, tmp_path)
+        with pytest.raises(UnsupportedError, match=why):
+            thresher.import_model(path)

@@ -178,3 +178,45 @@ def test_programs_of_every_form_are_read(tmp_path: Any, decomposed: bool, open_b
     with torch.no_grad():
         expected = module(x).numpy()
     np.testing.assert_allclose(thresher.evaluate(graph, x.numpy()), expected, rtol=0, atol=1e-6)
+
+
+class View(nn.Module):
+    """A part of a value is changed in place, and the whole is read afterwards."""
+
+    def forward(self, x: Any) -> Any:
+        y = x * 2
+        y[:, 0].relu_()
+        return y
+
+
+class Chain(nn.Module):
+    """In place on what nothing else reads: as `nn.ReLU(inplace=True)` is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.act = nn.Linear(4, 4), nn.ReLU(inplace=True)
+
+    def forward(self, x: Any) -> Any:
+        y = self.act(self.fc(x))
+        return y + functional.relu(self.fc(y).view(-1, 2, 2), inplace=True).view(-1, 4)
+
+
+def test_work_in_place_is_followed_or_refused(tmp_path: Any) -> None:
+    assert_same(Chain(), 4)
+    x = torch.randn(2, 3)
+    with pytest.raises(UnsupportedError, match="select_scatter"):
+        thresher.import_torch(View(), x)
+    torch.export.save(torch.export.export(View(), (x,)), tmp_path / "view.pt2")
+    with pytest.raises(UnsupportedError, match="works in place on 'mul', which others read too"):
+        thresher.import_model(tmp_path / "view.pt2")
+    module, x = Chain().eval(), torch.randn(2, 4)
+    torch.export.save(torch.export.export(module, (x,)), tmp_path / "chain.pt2")
+    found = thresher.evaluate(thresher.import_model(tmp_path / "chain.pt2"), x.numpy())
+    np.testing.assert_allclose(found, module(x).detach().numpy(), rtol=0, atol=1e-6)
+
+
+def test_whole_numbers_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="gives whole numbers"):
+        thresher.import_torch(
+            Function(lambda x: x.to(torch.int64).to(torch.float32)), torch.zeros(2, 3)
+        )
