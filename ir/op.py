@@ -31,6 +31,9 @@ class Op(ABC):
     most_inputs: ClassVar[int | None] = 1
     can_spike: ClassVar[bool] = False
     """Whether the node is an activation, which a population of spiking neurons may stand for."""
+    can_operate: ClassVar[bool] = False
+    """Whether operator neurons may stand for the node, which follow its function of what has
+    reached them."""
 
     def __post_init__(self) -> None:
         check_fields(self, f"op '{self.kind}'", GraphError)

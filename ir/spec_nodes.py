@@ -57,10 +57,6 @@ def read_nodes(
     return tuple(nodes[name] for name in sections)
 
 
-SMOOTH = ("sigmoid", "tanh", "gelu", "silu", "swish", "elu", "selu", "softplus", "hardswish")
-"""Activations that networks are trained with and that conversion has nothing for."""
-
-
 class _NodeReader:
     """Read node by node; what they gave so far tells the shapes of the next one's inputs."""
 
@@ -99,11 +95,6 @@ class _NodeReader:
         word = section.entries["op"]
         kind = text_of(word, f"{what}: field 'op'")
         with placed(word.mark, what):
-            if kind in SMOOTH:
-                raise SpecError(
-                    f"op '{kind}' cannot be converted: no spiking neuron here stands for it. "
-                    "Retrain the network with relu or clipped_relu in its place"
-                )
             cls = OPS.get(kind)
         fields = [field.name for field, _ in rules_of(cls)]
         section.expect_keys(

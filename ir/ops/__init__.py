@@ -6,6 +6,16 @@ from thresher.ir.ops.convolution import Conv1d, Conv2d, Convolution
 from thresher.ir.ops.linear import Linear
 from thresher.ir.ops.merge import Add, Concat
 from thresher.ir.ops.norm import BatchNorm, ChannelAffine, Scale
+from thresher.ir.ops.pointwise import (
+    Elu,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    Pointwise,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
 from thresher.ir.ops.pool import AvgPool2d, GlobalAvgPool, MaxPool2d
 from thresher.ir.ops.shape import (
     Dropout,
@@ -30,18 +40,26 @@ __all__ = [
     "ConvTranspose2d",
     "Convolution",
     "Dropout",
+    "Elu",
     "Flatten",
+    "Gelu",
     "GlobalAvgPool",
+    "HardSigmoid",
+    "HardSwish",
     "Identity",
     "LeakyRelu",
     "Linear",
     "MaxPool2d",
     "Pad",
+    "Pointwise",
     "Qcfs",
     "Relu",
     "Reshape",
     "Scale",
+    "Sigmoid",
+    "Silu",
     "Slice",
     "Softmax",
+    "Tanh",
     "UpsampleNearest",
 ]
