@@ -64,7 +64,8 @@ def deciding_node(graph: Graph) -> str:
     """Return the node whose values decide: a softmax at the output does not move the argmax."""
     _, target = single_input_output(graph)
     node = graph[target]
-    return node.inputs[0] if node.op.kind == "softmax" and node.inputs[0] in graph else target
+    bridged = _is_softmax_of_classes(graph, node) and node.inputs[0] in graph
+    return node.inputs[0] if bridged else target
 
 
 def place(node: Node) -> str:
@@ -77,13 +78,18 @@ def total_delay(own: int | None, default: int) -> int:
     return default if own is None else own
 
 
+def _is_softmax_of_classes(graph: Graph, node: Node) -> bool:
+    is_output = node.name in graph.outputs and not graph.consumers(node.name)
+    return node.op.kind == "softmax" and is_output and len(graph.shapes[node.name]) == 1
+
+
 def _sent(name: str, psp: Floats) -> Inflow:
     return Inflow({name: scaling(psp)}, None, {name: None})
 
 
 def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:
     """Lead what reaches a node's ports through its op; an activation passes its input on."""
-    if node.op.can_spike or node.op.kind == "softmax":
+    if node.op.can_spike or _is_softmax_of_classes(graph, node):
         return flows[0]
     windows = node.op.to_windows(*graph.in_shapes(node.name))
     if windows is not None:

@@ -148,7 +148,12 @@ def at_places(shape: Shape, rows: Ints, columns: Ints) -> Ints:
 
 
 def per_channel(values: NDArray[np.floating], shape: Shape) -> Floats:
-    """Spread one value a channel (C,) over a shape whose first axis counts the channels."""
+    """Spread one value a channel (C,) over a shape whose first axis counts the channels.
+
+    Values that have the shape already stay as they are.
+    """
+    if values.shape == shape:
+        return values.astype(np.float64)
     column = values.astype(np.float64).reshape(-1, *[1] * (len(shape) - 1))
     return np.broadcast_to(column, shape)
 

@@ -52,7 +52,7 @@ def _obstacle(graph: Graph, name: str, source: str) -> str:
     if source not in graph:
         return f"it reads the input '{source}'"
     if not isinstance(graph[source].op, Weighted):
-        return f"{graph[source].op.kind} '{source}' before it has no weights"
+        return f"{graph[source].op.kind} '{source}' before it has no weights by channel"
     if graph[source].spiking is not None:
         return f"'{source}' before it is a population"
     others = [f"'{reader}'" for reader in graph.consumers(source) if reader != name]

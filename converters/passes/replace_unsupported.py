@@ -95,7 +95,9 @@ class ReplaceUnsupported(Pass):
 
 
 def _is_output(graph: Graph, node: Node) -> bool:
-    return node.name in graph.outputs and not graph.consumers(node.name)
+    """Tell whether a softmax is over the classes, the output's only axis."""
+    is_output = node.name in graph.outputs and not graph.consumers(node.name)
+    return is_output and len(graph.shapes[node.name]) == 1
 
 
 def _replaced(graph: Graph, node: Node, context: Context) -> Graph:

@@ -103,18 +103,24 @@ class LeakyRelu(Activation):
 @register_op
 @dataclass(frozen=True)
 class Softmax(Op):
-    """Softmax over the classes (N,); only at the output, where it does not move the argmax."""
+    """exp(x) over its sum along an axis, without the batch axis; -1 is the last one.
+
+    At the output, over the classes (N,), it does not move the argmax.
+    """
 
     kind: ClassVar[str] = "softmax"
+    can_operate: ClassVar[bool] = True
+    axis: int = ruled(IntRule(-1), -1)
 
     def infer_shape(self, *shapes: Shape) -> Shape:
-        if len(shapes[0]) != 1:
-            raise GraphError(f"takes (N,) values, got {list(shapes[0])}")
+        if self.axis >= len(shapes[0]):
+            raise GraphError(f"axis {self.axis} does not exist in an input of {list(shapes[0])}")
         return shapes[0]
 
     def evaluate(self, *x: Array) -> Array:
-        raised = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
-        y: Array = raised / raised.sum(axis=-1, keepdims=True)
+        axis = self.axis if self.axis < 0 else self.axis + 1
+        raised = np.exp(x[0] - x[0].max(axis=axis, keepdims=True))
+        y: Array = raised / raised.sum(axis=axis, keepdims=True)
         return y
 
     @classmethod

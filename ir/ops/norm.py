@@ -23,7 +23,7 @@ class ChannelAffine(Op):
 
     @abstractmethod
     def affine(self) -> tuple[Floats, Floats | None]:
-        """Return factor and offset, (C,) each; None is no offset."""
+        """Return factor and offset, (C,) or the input's shape each; None is no offset."""
 
     def infer_shape(self, *shapes: Shape) -> Shape:
         (shape,) = shapes
@@ -94,7 +94,7 @@ class BatchNorm(ChannelAffine):
 @register_op
 @dataclass(frozen=True)
 class Scale(ChannelAffine):
-    """x * weight + bias, one value a channel each."""
+    """x * weight + bias, one value a channel each, or one for each value of the input."""
 
     kind: ClassVar[str] = "scale"
     weight: Tensor = ruled(TensorRule())
@@ -103,6 +103,14 @@ class Scale(ChannelAffine):
     @classmethod
     def tensor_shapes(cls, settings: Mapping[str, Any], *shapes: Shape) -> dict[str, Shape]:
         return dict.fromkeys(("weight", "bias"), shapes[0][:1])
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        for role, tensor in self.tensors.items():
+            if tensor.shape != shape:
+                why = f"the input has {shape[0]} channels; or {list(shape)}, one for each value"
+                expect_tensor(role, tensor, shape[:1], why)
+        return shape
 
     def affine(self) -> tuple[Floats, Floats | None]:
         bias = None if self.bias is None else self.bias.values.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Pools: avg_pool2d, max_pool2d, global_avg_pool."""
+"""Pools: avg_pool2d, max_pool2d, global_avg_pool, mean."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from thresher.errors import GraphError
 from thresher.ir.compose import compose
 from thresher.ir.convolution import Axis, taps
-from thresher.ir.fields import BoolRule, Padding, PaddingRule, Pair, PairRule, ruled
+from thresher.ir.fields import BoolRule, IntsRule, Padding, PaddingRule, Pair, PairRule, ruled
 from thresher.ir.linear_map import IndexMap, LinearMap, at_places, identity, scaling
 from thresher.ir.op import Array, Op, Shape, expect_axes, register_op
 from thresher.ir.weighted_map import ConvMap
@@ -117,6 +117,7 @@ class MaxPool2d(Pool):
     """Take each window's largest value; padding never is the largest."""
 
     kind: ClassVar[str] = "max_pool2d"
+    can_operate: ClassVar[bool] = True
     dilation: Pair = ruled(PairRule(1), (1, 1))
 
     @property
@@ -163,6 +164,51 @@ class GlobalAvgPool(Op):
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         return cls(), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class Mean(Op):
+    """Average over axes, counted without the batch axis; `keep` leaves axes of size 1.
+
+    Where no axis is left, the result is (1,).
+    """
+
+    kind: ClassVar[str] = "mean"
+    axes: tuple[int, ...] = ruled(IntsRule(minimum=0))
+    keep: bool = ruled(BoolRule(), False)
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if not self.axes or len({*self.axes}) < len(self.axes) or max(self.axes) >= len(shape):
+            raise GraphError(
+                f"axes {list(self.axes)} are not axes of {list(shape)}, each once, counted from 0 "
+                "after the batch axis"
+            )
+        kept = self._kept(shape)
+        return kept if self.keep else tuple(kept[i] for i in self._left(shape)) or (1,)
+
+    def evaluate(self, *x: Array) -> Array:
+        (values,) = x
+        y: Array = values.mean(axis=tuple(axis + 1 for axis in self.axes))
+        return y.reshape(len(values), *self.infer_shape(values.shape[1:]))
+
+    def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
+        (shape,) = shapes
+        kept = self._kept(shape)
+        rows = np.broadcast_to(np.arange(prod(kept)).reshape(kept), shape).ravel()
+        factor = np.full(prod(shape), prod(kept) / prod(shape))
+        return (IndexMap(shape, self.infer_shape(shape), None, rows, factor),)
+
+    def _kept(self, shape: Shape) -> Shape:
+        return tuple(1 if axis in self.axes else size for axis, size in enumerate(shape))
+
+    def _left(self, shape: Shape) -> list[int]:
+        return [axis for axis in range(len(shape)) if axis not in self.axes]
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(axes=(0, 2)), ((3, 4, 5),)
 
 
 def _reads_all(axis: Axis, size: int) -> bool:

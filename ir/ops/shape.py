@@ -1,4 +1,4 @@
-"""Ops that move values: identity, dropout, flatten, reshape, slice, pad, upsample_nearest."""
+"""Ops that move values: identity, dropout, flatten, reshape, permute, slice, pad, ..."""
 
 from dataclasses import dataclass
 from math import prod
@@ -97,6 +97,37 @@ class Reshape(Fold):
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         return cls(shape=(6, -1)), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class Permute(Op):
+    """Bring the axes into another order, counted without the batch axis: axis i is order[i]."""
+
+    kind: ClassVar[str] = "permute"
+    order: tuple[int, ...] = ruled(IntsRule(minimum=0))
+
+    def infer_shape(self, *shapes: Shape) -> Shape:
+        (shape,) = shapes
+        if sorted(self.order) != list(range(len(shape))):
+            raise GraphError(
+                f"order {list(self.order)} does not name every axis of {list(shape)} once, "
+                "counted from 0 after the batch axis"
+            )
+        return tuple(shape[axis] for axis in self.order)
+
+    def evaluate(self, *x: Array) -> Array:
+        # Laid out anew, since how sums over a view round depends on the batch.
+        return np.ascontiguousarray(x[0].transpose(0, *(axis + 1 for axis in self.order)))
+
+    def to_linear_maps(self, *shapes: Shape) -> tuple[LinearMap, ...]:
+        out_shape = self.infer_shape(*shapes)
+        rows = numbering(out_shape).transpose(np.argsort(self.order))
+        return (reindex(shapes[0], out_shape, rows),)
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(order=(2, 0, 1)), ((3, 4, 5),)
 
 
 @register_op

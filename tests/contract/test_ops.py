@@ -95,12 +95,13 @@ def test_weights_have_the_shapes_that_the_op_tells_for_an_untrained_net(kind: st
     assert type(op).tensor_shapes(settings, *shapes) == found
 
 
-# How many multiplications by a weight each output value of the example takes.
-PER_OUTPUT = {"conv1d": 2 * 3, "conv2d": 2 * 3 * 2, "linear": 7}
+# How many multiplications each output value of the example takes.
+PER_OUTPUT = {"conv1d": 2 * 3, "conv2d": 2 * 3 * 2, "linear": 7, "positionwise_linear": 7}
+PER_OUTPUT["matmul"] = 6  # of two values of the network
 
 
 @every_op
-def test_macs_are_counted_where_weights_multiply_and_nowhere_else(kind: str) -> None:
+def test_macs_are_counted_where_sums_of_products_are_taken_and_nowhere_else(kind: str) -> None:
     op, shapes = example(kind)
     outputs = int(np.prod(op.infer_shape(*shapes)))
     if kind == "conv_transpose2d":  # each of 4 x 3 x 4 inputs meets 3 channels of 3 x 2 taps
@@ -210,6 +211,7 @@ def torch_of(torch: Any) -> dict[str, Callable[..., Any]]:
         "conv1d": conv,
         "conv2d": conv,
         "conv_transpose2d": conv_transpose2d,
+        "positionwise_linear": lambda op, w, x: f.linear(x, w["weight"], w["bias"]),
         "linear": lambda op, w, x: f.linear(x, w["weight"], w["bias"]),
         "batch_norm": batch_norm,
         "scale": lambda op, w, x: x * w["weight"][:, None, None] + w["bias"][:, None, None],
@@ -224,7 +226,13 @@ def torch_of(torch: Any) -> dict[str, Callable[..., Any]]:
         "hard_sigmoid": lambda op, w, x: torch.clamp(x * op.slope + op.offset, 0, 1),
         "hard_swish": lambda op, w, x: f.hardswish(x),
         "elu": lambda op, w, x: f.elu(x, op.alpha),
-        "softmax": lambda op, w, x: f.softmax(x, dim=1),
+        "softmax": lambda op, w, x: f.softmax(x, dim=op.axis),
+        "layer_norm": lambda op, w, x: f.layer_norm(x, x.shape[-1:], **w, eps=op.eps),
+        "group_norm": lambda op, w, x: f.group_norm(x, op.groups, **w, eps=op.eps),
+        "mul": lambda op, w, x, y: x * y,
+        "matmul": lambda op, w, x, y: torch.matmul(x, y.transpose(-1, -2)),
+        "mean": lambda op, w, x: x.mean([axis + 1 for axis in op.axes]),
+        "permute": lambda op, w, x: x.permute(0, *(axis + 1 for axis in op.order)),
         "avg_pool2d": avg_pool2d,
         "max_pool2d": max_pool2d,
         "global_avg_pool": lambda op, w, x: f.adaptive_avg_pool2d(x, 1),

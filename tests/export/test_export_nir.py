@@ -26,6 +26,7 @@ from thresher.ir.ops import (
     MaxPool2d,
     Pad,
     Relu,
+    Scale,
     Slice,
 )
 
@@ -271,6 +272,11 @@ def test_every_profile_is_for_a_tool_that_the_benchmark_runs() -> None:
     [
         (neurons([1.0], [[1.0]], neuron="lif", tau=3.0), "has neurons 'lif'; NIR has 'if'"),
         (replace(neurons([1.0], [[1.0]]), probe=Probe("srp")), "probes each sample"),
+        (
+            chain((1, 2), ("s", Scale(tensor("w", np.ones((1, 2))))), ("if", *fires()),
+                  ("f", Flatten())),
+            "node 's' has a factor or an offset for each value of a channel",
+        ),
         (
             chain((1, 2, 2), ("if", *fires()), ("p", MaxPool2d(2)), ("f", Flatten())),
             "node 'p' is a 'max_pool2d', which NIR has no node for",

@@ -21,8 +21,18 @@ from strategies import graphs, images
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import export_torch
-from thresher.ir import Graph, Preprocess, Probe
-from thresher.ir.ops import AvgPool2d, Flatten, GlobalAvgPool, MaxPool2d
+from thresher.ir import Graph, Preprocess, Probe, Tensor
+from thresher.ir.ops import (
+    AvgPool2d,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2d,
+    Mean,
+    Permute,
+    PositionwiseLinear,
+    Reshape,
+    Scale,
+)
 
 torch = pytest.importorskip("torch", reason="needs PyTorch (extra 'torch')")
 
@@ -93,6 +103,28 @@ def test_a_random_network_of_signed_neurons_does_too(data: st.DataObject) -> Non
     graph = data.draw(graphs(delays=True, builder_of=IfThatTakesBack))
     setting = Setting(steps=data.draw(st.sampled_from([4, 5, 3, 2, 1])))
     compare(graph, data.draw(images(graph))[0], setting)
+
+
+def test_tokens_pass_the_linear_ops_that_they_have(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def eighths(name: str, *shape: int) -> Tensor:
+        return tensor(name, rng.integers(-3, 8, shape) / 8)
+
+    graph = chain(
+        (1, 4, 4),
+        ("patches", conv("patches", rng.integers(-3, 8, (3, 1, 2, 2)) / 8, stride=(2, 2))),
+        ("rows", Reshape(shape=(3, 4))),
+        ("tokens", Permute(order=(1, 0))),
+        ("place", Scale(weight=tensor("ones", np.ones((4, 3))), bias=eighths("place.bias", 4, 3))),
+        ("if1", *fires(0.75)),
+        ("mix", PositionwiseLinear(eighths("mix.weight", 5, 3), eighths("mix.bias", 5))),
+        ("if2", *fires(1.25, v_init=0.5)),
+        ("mean", Mean(axes=(0,))),
+        ("out", linear("out", rng.integers(-3, 8, (3, 5)) / 8)),
+    )
+    image = (rng.integers(0, 9, (1, 4, 4)) / 8).astype(np.float32)
+    compare(graph, image, Setting(steps=6))
 
 
 def test_max_pools_follow_the_largest_count(tmp_path: Path) -> None:

@@ -58,3 +58,47 @@ def test_scale_without_bias_only_multiplies() -> None:
     np.testing.assert_array_equal(
         ops.Scale(weight=WEIGHT).evaluate(x), [[[3.0, 3.0], [-1.0, -1.0]]]
     )
+
+
+def test_scale_takes_a_value_for_each_value_of_the_input() -> None:
+    rng = np.random.default_rng(2)
+    x, weight, bias = rng.normal(size=(4, 2, 3)), *rng.normal(size=(2, 2, 3))
+    op = ops.Scale(weight=Tensor("w", weight), bias=Tensor("b", bias))
+    np.testing.assert_array_equal(op.evaluate(x), x * weight + bias)
+    (linear,) = op.to_linear_maps((2, 3))
+    np.testing.assert_array_equal(linear.apply(x), x * weight + bias)
+
+
+def test_scale_of_another_shape_is_refused_with_both_that_fit() -> None:
+    op = ops.Scale(weight=WEIGHT, bias=Tensor("b", np.ones((3, 2))))
+    with pytest.raises(GraphError, match=r"bias 'b' is \[3, 2\]; expected \[2\].*or \[2, 3\]"):
+        op.infer_shape((2, 3))
+
+
+def test_layer_norm_normalises_each_place_over_the_last_axes() -> None:
+    x = np.random.default_rng(3).normal(2.0, 3.0, (5, 2, 3, 4))
+    mean, variance = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), keepdims=True)
+    found = ops.LayerNorm(axes=2, eps=0.5).evaluate(x)
+    np.testing.assert_allclose(found, (x - mean) / np.sqrt(variance + 0.5), rtol=0, atol=1e-12)
+
+
+def test_a_group_for_each_channel_makes_an_instance_norm() -> None:
+    x = np.random.default_rng(4).normal(-1.0, 2.0, (5, 2, 3, 4))
+    mean, variance = x.mean(axis=(2, 3), keepdims=True), x.var(axis=(2, 3), keepdims=True)
+    expected = (x - mean) / np.sqrt(variance + 1e-5) * column(WEIGHT.values, 3)
+    found = ops.GroupNorm(groups=2, weight=WEIGHT).evaluate(x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        (ops.LayerNorm(axes=3), r"over 3 axes, and the input is \[2, 5\]"),
+        (ops.LayerNorm(weight=WEIGHT), r"weight 'gamma' is \[2\]; expected \[5\]"),
+        (ops.GroupNorm(groups=3), "3 groups do not divide the 2 channels"),
+        (ops.GroupNorm(bias=Tensor("b", np.ones(5))), r"bias 'b' is \[5\]; expected \[2\]"),
+    ],
+)
+def test_a_norm_that_does_not_fit_its_input_is_refused(op: ops.SampleNorm, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        op.infer_shape((2, 5))

@@ -55,7 +55,6 @@ def test_concat_keeps_the_order_of_its_inputs() -> None:
         (ops.Concat(axis=2), [(2, 3), (2, 3)], r"axis 2 does not exist in inputs of \[2, 3\]"),
         (ops.Concat(), [(2, 3), (2, 4)], r"differ along axis 0 alone, got \[2, 3\], \[2, 4\]"),
         (ops.Concat(), [(2,), (2, 4)], r"differ along axis 0 alone, got \[2\], \[2, 4\]"),
-        (ops.Softmax(), [(2, 3)], r"takes \(N,\) values, got \[2, 3\]"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(op: Op, shapes: list[Shape], message: str) -> None:
@@ -67,3 +66,33 @@ def test_shapes_that_do_not_fit_are_refused(op: Op, shapes: list[Shape], message
 def test_a_shape_that_tells_no_sizes_is_refused(shape: Shape) -> None:
     with pytest.raises(GraphError, match=r"op 'reshape': field 'shape' is .*; expected sizes"):
         ops.Reshape(shape=shape)
+
+
+def test_permute_names_the_axis_that_comes_to_each_place() -> None:
+    found = ops.Permute(order=(2, 0, 1)).evaluate(X)
+    np.testing.assert_array_equal(found, np.einsum("nchw->nwch", X))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (0, 1, 1), (1, 2, 3)])
+def test_an_order_that_does_not_name_every_axis_once_is_refused(order: tuple[int, ...]) -> None:
+    with pytest.raises(GraphError, match=r"does not name every axis of \[2, 3, 4\] once"):
+        ops.Permute(order=order).infer_shape((2, 3, 4))
+
+
+def test_mean_leaves_axes_of_size_1_where_it_is_asked_to() -> None:
+    expected = [[5.5, 17.5]]  # of 0 to 11 and of 12 to 23
+    np.testing.assert_array_equal(ops.Mean(axes=(1, 2)).evaluate(X), expected)
+    kept = ops.Mean(axes=(1, 2), keep=True)
+    np.testing.assert_array_equal(kept.evaluate(X), np.reshape(expected, (1, 2, 1, 1)))
+    (linear,) = kept.to_linear_maps((2, 3, 4))
+    np.testing.assert_allclose(linear.apply(X), kept.evaluate(X), rtol=1e-15)
+
+
+def test_the_mean_of_every_axis_is_one_value() -> None:
+    np.testing.assert_array_equal(ops.Mean(axes=(0, 1, 2)).evaluate(X), [[11.5]])
+
+
+@pytest.mark.parametrize("axes", [(), (0, 0), (3,)])
+def test_axes_that_the_input_does_not_have_are_refused(axes: tuple[int, ...]) -> None:
+    with pytest.raises(GraphError, match=r"are not axes of \[2, 3, 4\], each once"):
+        ops.Mean(axes=axes).infer_shape((2, 3, 4))

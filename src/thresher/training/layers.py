@@ -59,9 +59,30 @@ def _batch_norm(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) ->
 
 
 def _scale(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
-    axes = (-1, *[1] * (x[0].dim() - 2))
-    y = x[0] * w["weight"].reshape(axes)
-    return y + w["bias"].reshape(axes) if "bias" in w else y
+    y = x[0] * _by_channel(w["weight"], x[0])
+    return y + _by_channel(w["bias"], x[0]) if "bias" in w else y
+
+
+def _layer_norm(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    shape = x[0].shape[x[0].dim() - op.axes :]
+    return functional.layer_norm(x[0], shape, w.get("weight"), w.get("bias"), op.eps)
+
+
+def _group_norm(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    return functional.group_norm(x[0], op.groups, w.get("weight"), w.get("bias"), op.eps)
+
+
+def _softmax(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    return functional.softmax(x[0], dim=op.axis if op.axis < 0 else op.axis + 1)
+
+
+def _mat_mul(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    return torch.matmul(x[0], x[1].transpose(-1, -2) if op.transpose else x[1])
+
+
+def _mean(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    y = x[0].mean(dim=[axis + 1 for axis in op.axes], keepdim=op.keep)
+    return y if y.dim() > 1 else y[:, None]
 
 
 def _clipped_relu(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
@@ -139,13 +160,20 @@ LAYERS: Mapping[type[Op], Layer] = {
     ops.Flatten: lambda op, w, x, mode: x[0].flatten(1),
     ops.Gelu: lambda op, w, x, mode: functional.gelu(x[0], approximate=op.approximate),
     ops.GlobalAvgPool: lambda op, w, x, mode: functional.avg_pool2d(x[0], x[0].shape[2:]),
+    ops.GroupNorm: _group_norm,
     ops.HardSigmoid: lambda op, w, x, mode: torch.clamp(x[0] * op.slope + op.offset, 0, 1),
     ops.HardSwish: lambda op, w, x, mode: functional.hardswish(x[0]),
     ops.Identity: lambda op, w, x, mode: x[0],
+    ops.LayerNorm: _layer_norm,
     ops.LeakyRelu: lambda op, w, x, mode: functional.leaky_relu(x[0], op.slope),
     ops.Linear: _linear,
+    ops.MatMul: _mat_mul,
     ops.MaxPool2d: _max_pool,
+    ops.Mean: _mean,
+    ops.Mul: lambda op, w, x, mode: x[0] * x[1],
     ops.Pad: _pad,
+    ops.Permute: lambda op, w, x, mode: x[0].permute(0, *(axis + 1 for axis in op.order)),
+    ops.PositionwiseLinear: _linear,
     ops.Qcfs: _qcfs,
     ops.Relu: lambda op, w, x, mode: functional.relu(x[0]),
     ops.Reshape: lambda op, w, x, mode: x[0].reshape(len(x[0]), *op.shape),
@@ -153,10 +181,15 @@ LAYERS: Mapping[type[Op], Layer] = {
     ops.Sigmoid: lambda op, w, x, mode: torch.sigmoid(x[0]),
     ops.Silu: lambda op, w, x, mode: functional.silu(x[0]),
     ops.Slice: _slice,
-    ops.Softmax: lambda op, w, x, mode: functional.softmax(x[0], dim=1),
+    ops.Softmax: _softmax,
     ops.Tanh: lambda op, w, x, mode: torch.tanh(x[0]),
     ops.UpsampleNearest: _upsample,
 }
+
+
+def _by_channel(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Shape one value a channel so that it broadcasts over x; all values stay as they are."""
+    return values.reshape(-1, *[1] * (x.dim() - 2)) if values.dim() == 1 else values
 
 
 def _padded(

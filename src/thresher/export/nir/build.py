@@ -163,6 +163,8 @@ class Builder:
             return Term(self._add(node, piece, terms), folded(factor, shape))
         if isinstance(op, ops.ChannelAffine):
             weight, bias = op.affine()
+            if weight.ndim > 1 or (bias is not None and bias.ndim > 1):
+                raise self._refused(node, "has a factor or an offset for each value of a channel")
             piece = self.terms.selection(np.diag(weight * factor), shape, (1, 1))
             if bias is not None:
                 piece.fields["bias"] = bias

@@ -42,8 +42,19 @@ def _linear(op: Any, args: Args, weights: Weights, shape: Shape) -> str:
 
 def _affine(op: Any, args: Args, weights: Weights, shape: Shape) -> str:
     axes = _channelwise(shape)
-    bias = f" + {weights['bias']}{axes}" if "bias" in weights else ""
-    return f"{args[0]} * {weights['weight']}{axes}{bias}"
+    whole = {role for role, tensor in op.tensors.items() if tensor.shape == shape}
+    spread = {role: name if role in whole else name + axes for role, name in weights.items()}
+    bias = f" + {spread['bias']}" if "bias" in spread else ""
+    return f"{args[0]} * {spread['weight']}{bias}"
+
+
+def _mean(op: Any, args: Args, weights: Weights, shape: Shape) -> str:
+    axes = ", ".join(str(axis + 1) for axis in op.axes)
+    return f"{args[0]}.mean(({axes},)).reshape(-1, {_listed(shape)})"
+
+
+def _permute(op: Any, args: Args, weights: Weights, shape: Shape) -> str:
+    return f"{args[0]}.permute(0, {', '.join(str(axis + 1) for axis in op.order)})"
 
 
 def _avg_pool(op: Any, args: Args, weights: Weights, shape: Shape) -> str:
@@ -89,7 +100,10 @@ WRITERS: Mapping[type[Op], Writer] = {
     ops.GlobalAvgPool: lambda op, args, weights, shape: f"{args[0]}.mean((2, 3), keepdim=True)",
     ops.Identity: lambda op, args, weights, shape: args[0],
     ops.Linear: _linear,
+    ops.Mean: _mean,
     ops.Pad: _pad,
+    ops.Permute: _permute,
+    ops.PositionwiseLinear: _linear,
     ops.Reshape: lambda op, args, weights, shape: f"{args[0]}.reshape(-1, {_listed(shape)})",
     ops.Scale: _affine,
     ops.Slice: _slice,
