@@ -11,6 +11,7 @@ from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.errors import PassError
 from thresher.ir import Graph, evaluate
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, ruled
+from thresher.ir.inflow import deciding_node
 
 Array = NDArray[Any]
 
@@ -75,8 +76,9 @@ class DelayReadout(Pass):
 
 
 def _fit(graph: Graph, images: Array, context: Context) -> int:
-    steps, exact = context.time_steps, _apart(evaluate(graph, images))
-    given = context.spikes.values(graph, images, steps, graph.outputs[0])
+    steps, target = context.time_steps, deciding_node(graph)
+    exact = _apart(evaluate(graph.upto(target), images))
+    given = context.spikes.values(graph, images, steps, target)
     upto = np.cumsum(given, axis=1, dtype=np.float64)
     errors = []
     for t_start in range(steps // 2 + 1):
