@@ -5,6 +5,7 @@ from thresher.converters.account import Account, account
 from thresher.converters.convert import convert
 from thresher.converters.importers import (
     IMPORTERS,
+    WEIGHTS,
     import_keras,
     import_model,
     import_nir,
@@ -19,6 +20,7 @@ from thresher.converters.simulator import Sent, Simulator
 __all__ = [
     "IMPORTERS",
     "PASSES",
+    "WEIGHTS",
     "Account",
     "Context",
     "Pass",

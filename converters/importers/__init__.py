@@ -4,7 +4,7 @@ from thresher.converters.importers.importer import IMPORTERS, Importer, import_m
 from thresher.converters.importers.keras import import_keras
 from thresher.converters.importers.nir import import_nir, import_nir_file
 from thresher.converters.importers.onnx import import_onnx
-from thresher.converters.importers.state_dict import with_weights
+from thresher.converters.importers.state_dict import WEIGHTS, with_weights
 from thresher.converters.importers.torch import import_torch, import_torch_archive
 
 IMPORTERS.register(".pt2", import_torch_archive)
@@ -15,6 +15,7 @@ for suffix in (".keras", ".h5", ".hdf5"):
 
 __all__ = [
     "IMPORTERS",
+    "WEIGHTS",
     "Importer",
     "import_keras",
     "import_model",

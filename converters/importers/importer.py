@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from thresher.converters.importers.state_dict import WEIGHTS
 from thresher.errors import SpecError
 from thresher.ir import Graph
 from thresher.ir.op import Shape
@@ -29,6 +30,12 @@ def import_model(path: str | Path, shape: Shape | None = None) -> Graph:
         Where it holds what a graph cannot say; every such part is listed.
     """
     path = Path(path)
+    if path.suffix.lower() in WEIGHTS:
+        raise SpecError(
+            f"'{path}' holds weights at most, and no network; expected a model, "
+            f"{', '.join(IMPORTERS)}, or weights with the spec of their network: SPEC --weights "
+            f"{path} (with_weights in Python)"
+        )
     importer = IMPORTERS.get(path.suffix.lower())
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"

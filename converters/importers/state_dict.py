@@ -14,6 +14,8 @@ from thresher.ir.tensors import FLOATS, expect_finite, open_tensors
 
 PICKLED = (".pt", ".pth", ".ckpt", ".bin")
 STORED = (".safetensors", ".npz")
+WEIGHTS = (*PICKLED, *STORED)
+"""Suffixes of files that hold weights without their network."""
 _NESTED = ("state_dict", "model_state_dict", "model")
 _COUNTS = ".num_batches_tracked"
 _PREFIX = "module."
@@ -44,9 +46,7 @@ def _read(path: Path) -> Mapping[str, Array]:
     if path.suffix.lower() in STORED:
         return {name: item.read() for name, item in open_tensors(path.parent, path.name).items()}
     if path.suffix.lower() not in PICKLED:
-        raise SpecError(
-            f"'{path}' has the suffix '{path.suffix}'; expected {', '.join((*PICKLED, *STORED))}"
-        )
+        raise SpecError(f"'{path}' has the suffix '{path.suffix}'; expected {', '.join(WEIGHTS)}")
     if not path.is_file():
         raise SpecError(f"'{path}' does not exist, or is no file; expected a state dict")
     try:

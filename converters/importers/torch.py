@@ -47,11 +47,15 @@ def import_torch(module: Any, example: Any) -> Graph:
         import torch
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "importing a PyTorch module") from error
+    if not isinstance(module, torch.nn.Module):
+        raise GraphError(
+            f"got {type(module).__name__} '{str(module)[:60]}'; expected a torch.nn.Module (of a "
+            "file: import_model)"
+        )
     what = f"module '{type(module).__name__}'"
     _expect_evaluation(what, module)
     given = example if isinstance(example, (tuple, list)) else (example,)
-    # a batch of one could not be told from an axis of one
-    inputs = tuple(_at_least_two(torch.as_tensor(item)) for item in given)
+    inputs = tuple(_example(item) for item in given)
     try:
         exported = torch.export.export(module, inputs)
         program = _read_back(exported)
@@ -111,10 +115,18 @@ def _expect_evaluation(what: str, module: Any) -> None:
         )
 
 
-def _at_least_two(example: Any) -> Any:
+def _example(given: Any) -> Any:
+    """Return a tensor with a batch of two or more: one could not be told from an axis of one."""
     import torch
 
-    if example.dim() < 2:
+    try:
+        example = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise GraphError(
+            f"the example is {type(given).__name__} '{str(given)[:60]}'; expected a tensor or an "
+            "array (N, *shape)"
+        ) from error
+    if example.dim() < 2 or not len(example):
         raise GraphError(
             f"the example is {list(example.shape)}; expected a batch axis and the axes of a sample"
         )

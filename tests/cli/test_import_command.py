@@ -21,12 +21,25 @@ def test_weights_make_a_new_spec_of_a_known_one(folder: Path, thresher: Thresher
         np.testing.assert_array_equal(values, doubled[name])
 
 
+def test_validate_says_whether_weights_are_those_of_a_spec(
+    folder: Path, thresher: Thresher
+) -> None:
+    save_file(TENSORS, folder / "same.safetensors")
+    save_file({**TENSORS, "fc.bias": np.zeros(4, np.float32)}, folder / "other.safetensors")
+    assert "tiny.yaml: fine" in thresher("validate tiny.yaml --weights same.safetensors").out
+    run = thresher("validate tiny.yaml --weights other.safetensors")
+    assert run.status == 2
+    assert "'fc.bias' is [4], expected [3]" in run.err
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         ("import tiny.yaml -o new.yaml", "is a spec already"),
         ("import absent.onnx -o new.yaml", "'absent.onnx' does not exist"),
-        ("import data.npz -o new.yaml", "unknown suffix of a model '.npz'.*.onnx"),
+        ("import data.npz -o new.yaml", "holds weights at most.*.onnx.*SPEC --weights data.npz"),
+        ("validate data.npz", "holds weights at most"),
+        ("import data.csv -o new.yaml", "unknown suffix of a model '.csv': known are .pt2"),
         ("import tiny.yaml --weights tiny.snn.yaml -o new.yaml", "suffix '.yaml'; expected .pt"),
         ("import net.onnx -o new.txt", "expected .yaml or .yml"),
         ("import net.onnx --shape 3,x -o new.yaml", "such as 3,32,32"),

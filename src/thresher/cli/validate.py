@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from thresher import converters, ir, sim
-from thresher.cli import options
+from thresher import converters, sim
+from thresher.cli import models, options
 from thresher.cli.output import print_table
 from thresher.converters.passes import ReplaceUnsupported
 from thresher.errors import Refusal, SpecError, UnsupportedError
@@ -24,12 +24,12 @@ File = Annotated[
 ]
 
 
-def validate(spec: File, shape: options.InputShape = None) -> None:
+def validate(spec: File, shape: options.InputShape = None, weights: models.Weights = None) -> None:
     """Check a spec or a model with its tensors; say what is wrong, or what it is.
 
     Of a network that is not converted yet, list every node that conversion would refuse, and why.
     """
-    graph = _read(spec, shape)
+    graph = _read(spec, shape, weights)
     found = kind(graph)
     if found == CONVERTED and len(graph.inputs) == len(graph.outputs) == 1:
         sim.compile_graph(graph)
@@ -63,11 +63,9 @@ def kind(graph: Graph) -> str:
     return CONVERTED
 
 
-def _read(path: Path, shape: tuple[int, ...] | None) -> Graph:
-    if path.suffix.lower() not in converters.IMPORTERS:
-        return ir.load(path)
+def _read(path: Path, shape: tuple[int, ...] | None, weights: Path | None) -> Graph:
     try:
-        return converters.import_model(path, shape)
+        return models.read_model(path, shape, weights)
     except UnsupportedError as error:
         print_refusals(list(error.refusals))
         raise SpecError(

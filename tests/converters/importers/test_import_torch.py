@@ -77,6 +77,19 @@ def test_a_layer_in_training_mode_is_refused_by_name() -> None:
         thresher.import_torch(module, torch.zeros(1, 1, 8, 8))
 
 
+@pytest.mark.parametrize(
+    ("module", "example", "message"),
+    [
+        ("net.pt2", torch.zeros(1, 3), "got str 'net.pt2'; expected a torch.nn.Module"),
+        (nn.ReLU(), "image.png", "example is str 'image.png'; expected a tensor"),
+        (nn.ReLU(), torch.zeros(0, 3), r"example is \[0, 3\]; expected a batch axis"),
+    ],
+)
+def test_what_is_no_module_or_no_example_is_said(module: Any, example: Any, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        thresher.import_torch(module, example)
+
+
 def test_all_unsupported_operators_are_listed_with_their_lines() -> None:
     class Odd(nn.Module):
         def __init__(self) -> None:
