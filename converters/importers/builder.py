@@ -21,6 +21,8 @@ Array = NDArray[Any]
 LARGEST_VALUE = 2**27
 """Numbers that a node may give for one sample."""
 MOST_NODES = 20_000
+MOST_REFUSED = 1_000
+"""Parts that are refused before the rest is not looked at any more."""
 
 
 class Value(NamedTuple):
@@ -102,8 +104,16 @@ class GraphBuilder:
         return self._tensors[name].tensor
 
     def refuse(self, place: str, operation: str, why: object) -> None:
-        """Note a part that cannot be taken over."""
+        """Note a part that cannot be taken over.
+
+        Raises
+        ------
+        UnsupportedError
+            Where there are more than anyone would read.
+        """
         self.refusals.append(Refusal(place, operation, str(why)))
+        if len(self.refusals) >= MOST_REFUSED:
+            raise UnsupportedError(self.what, self.refusals)
 
     def finish(self, outputs: Sequence[Value]) -> Graph:
         """Return the graph.

@@ -180,10 +180,12 @@ class _Walk:
             if layer.kind == "InputLayer":
                 self._items[place] = _Item(self._input(layer))
                 return
-            if layer.kind not in HANDLERS:
-                raise GraphError("no op of a graph computes it")
             read = [self._items[item] for item in layer.calls[number]] if layer.calls else []
             given = tuple(item for item in read if item is not None)
+            if given and layer.kind in KEEPING_SHAPE:
+                self._items[place] = given[0]  # stands in where the layer is refused
+            if layer.kind not in HANDLERS:
+                raise GraphError(REASONS.get(layer.kind, "no op of a graph computes it"))
             if len(given) < len(read):
                 return  # what it reads was refused already
             if not given:
@@ -191,6 +193,7 @@ class _Walk:
             here = _Here(self._builder, layer, given, self._channels_last)
             found = HANDLERS[layer.kind](here)
             here.expect_all_used()
+            self._items[place] = found  # and here, where its activation is
             self._items[place] = _activated(replace(here, inputs=(found,)))
         except (GraphError, SpecError) as error:
             if layer.kind == "InputLayer":
@@ -550,6 +553,19 @@ HANDLERS: Mapping[str, Handler] = {
     "Rescaling": _rescaling,
     **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D"), _dropout),
     "Identity": _identity,
+}
+
+KEEPING_SHAPE = frozenset({
+    "Activation", "AlphaDropout", "BatchNormalization", "ELU", "GaussianDropout", "GaussianNoise",
+    "GroupNormalization", "LayerNormalization", "LeakyReLU", "Normalization", "PReLU",
+    "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
+    "RandomZoom", "ReLU", "Softmax", "SpectralNormalization", "UnitNormalization",
+})  # fmt: skip
+"""Layers that give what they read in the same shape, so that what reads them can be looked at."""
+_NESTED = "is a model inside the model; build one model of its layers and save that"
+REASONS = {
+    "Lambda": "holds code, which is never run; write it as layers",
+    **dict.fromkeys(("Functional", "Model", "Sequential"), _NESTED),
 }
 
 

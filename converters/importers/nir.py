@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 
 SUBTRACTING = (1, 0, 5)
 """The last version in whose specification an IF is reset by subtraction; 1.0.6 has v_reset."""
+KEEPING_SHAPE = frozenset({"CubaLI", "CubaLIF", "Delay", "I", "IF", "LI", "LIF", "Threshold"})
+"""Nodes that give what they read in the same shape, so that what reads them can be looked at."""
 
 
 def import_nir(path: str | Path, shape: Shape | None = None, *, dt: float | None = None) -> Graph:
@@ -124,6 +126,11 @@ class _Walk:
         sources = list(self.structure.predecessors(name))
         if not sources:
             raise SpecError("reads nothing")
+        if node.kind not in self.makers and node.kind != "Output":
+            if node.kind in KEEPING_SHAPE and sources[0] in self.values:
+                self.values[name] = self.values[sources[0]]  # stands in for what follows
+            known = ", ".join(self.makers)
+            raise SpecError(f"is none of the nodes that are read, which are {known}")
         if any(source not in self.values for source in sources):
             return None  # refused before
         given = [self.values[source] for source in sources]
@@ -133,9 +140,8 @@ class _Walk:
         if node.kind == "Output":
             self.outputs.append(name)
             return value
-        if node.kind not in self.makers:
-            known = ", ".join(self.makers)
-            raise SpecError(f"is none of the nodes that are read, which are {known}")
+        if node.kind in KEEPING_SHAPE:
+            self.values[name] = value
         return self.makers[node.kind](name, node, value)
 
     def _input_shape(self, node: NirNode) -> Shape:

@@ -1,6 +1,6 @@
 """ONNX files as plain values; sizes and paths are checked before anything is believed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from thresher.converters.importers.builder import Array
+from thresher.converters.importers.onnx_shapes import Axes, axes_of, text, told_shapes
 from thresher.errors import GraphError, MissingExtraError, SpecError
 from thresher.ir.tensors import contained, expect_size
 
@@ -43,13 +44,17 @@ class OnnxCall:
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A file's graph; an axis of an input is its size, or its name where it is open."""
+    """A file's graph; an axis is its size, or its name where it is open.
+
+    `told_shapes` finds the axes of values between nodes, of those that have any.
+    """
 
     opset: int
-    inputs: Mapping[str, tuple[int | str, ...] | None]
+    inputs: Mapping[str, Axes | None]
     initialisers: Mapping[str, Array]
     calls: tuple[OnnxCall, ...]
     outputs: tuple[str, ...]
+    told_shapes: Callable[[], Mapping[str, Axes]]
 
 
 def read_onnx(path: Path) -> OnnxModel:
@@ -91,38 +96,23 @@ def _model(model: Any, path: Path) -> OnnxModel:
             "again, or convert it with onnx.version_converter"
         )
     graph = model.graph
-    initialisers = {_text(item.name): _tensor(item, path.parent) for item in graph.initializer}
-    given = ((_text(item.name), item.type) for item in graph.input)
-    inputs = {name: _axes(kind) for name, kind in given if name not in initialisers}
+    initialisers = {text(item.name): _tensor(item, path.parent) for item in graph.initializer}
+    given = ((text(item.name), item.type) for item in graph.input)
+    inputs = {name: axes_of(kind) for name, kind in given if name not in initialisers}
     calls = tuple(_call(node, path.parent) for node in graph.node)
-    outputs = tuple(_text(item.name) for item in graph.output)
-    return OnnxModel(opset, inputs, initialisers, calls, outputs)
-
-
-def _text(value: str | bytes) -> str:
-    """Return a name; protobuf leaves one that is no UTF-8 as bytes."""
-    return value if isinstance(value, str) else value.decode(errors="replace")
-
-
-def _axes(kind: Any) -> tuple[int | str, ...] | None:
-    if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
-        return None
-    axes = enumerate(kind.tensor_type.shape.dim)
-    return tuple(
-        axis.dim_value if axis.HasField("dim_value") else _text(axis.dim_param) or f"axis {place}"
-        for place, axis in axes
-    )
+    outputs = tuple(text(item.name) for item in graph.output)
+    return OnnxModel(opset, inputs, initialisers, calls, outputs, told_shapes(model))
 
 
 def _call(node: Any, folder: Path) -> OnnxCall:
-    attributes = {_text(item.name): _attribute(item, folder) for item in node.attribute}
-    domain = _text(node.domain)
+    attributes = {text(item.name): _attribute(item, folder) for item in node.attribute}
+    domain = text(node.domain)
     return OnnxCall(
-        _text(node.op_type),
+        text(node.op_type),
         "" if domain == "ai.onnx" else domain,
-        _text(node.name),
-        tuple(map(_text, node.input)),
-        tuple(map(_text, node.output)),
+        text(node.name),
+        tuple(map(text, node.input)),
+        tuple(map(text, node.output)),
         attributes,
     )
 
@@ -145,7 +135,7 @@ def _attribute(attribute: Any, folder: Path) -> object:
 
 def _tensor(tensor: Any, folder: Path) -> Array:
     """Return a tensor whose size its data bear out."""
-    name, dims = _text(tensor.name) or "a constant", tuple(tensor.dims)
+    name, dims = text(tensor.name) or "a constant", tuple(tensor.dims)
     if tensor.data_type not in _TYPES:
         raise SpecError(f"tensor '{name}' is of type {tensor.data_type}; expected plain numbers")
     if len(dims) > MOST_AXES or min(dims, default=0) < 0:
@@ -183,15 +173,15 @@ def _expect_count(name: str, dims: tuple[int, ...], found: float) -> None:
 
 def _external(tensor: Any, dtype: np.dtype[Any], dims: tuple[int, ...], folder: Path) -> bytes:
     """Read what lies in another file of the model's folder."""
-    told = {_text(item.key): _text(item.value) for item in tensor.external_data}
+    told = {text(item.key): text(item.value) for item in tensor.external_data}
     path = contained(folder, told.get("location", ""), "model")
     size = prod(dims) * dtype.itemsize
     start, length = int(told.get("offset", 0)), int(told.get("length", size))
     if not path.is_file():
-        raise SpecError(f"tensor '{_text(tensor.name)}' is in '{path}', which is not there")
+        raise SpecError(f"tensor '{text(tensor.name)}' is in '{path}', which is not there")
     if start < 0 or length != size or path.stat().st_size < start + size:
         raise SpecError(
-            f"tensor '{_text(tensor.name)}' is {list(dims)}, {size:,} bytes; '{path}' has "
+            f"tensor '{text(tensor.name)}' is {list(dims)}, {size:,} bytes; '{path}' has "
             f"{path.stat().st_size:,}, of which {length:,} from {start:,} on are named"
         )
     with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.onnx_file import OnnxCall, OnnxModel
 from thresher.converters.importers.onnx_fold import Fold, Folding
+from thresher.converters.importers.onnx_shapes import Axes
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
@@ -245,7 +247,7 @@ class OnnxWalk:
         read = [self.items[name] for name in call.inputs if name]
         refused = [item for item in read if isinstance(item, Refused)]
         if refused:
-            self._give(call, [])
+            self._stand_in(call)
             why = next((item.why for item in refused if item.why), "")
             if why:
                 raise GraphError(why)
@@ -278,5 +280,17 @@ class OnnxWalk:
 
     def _refuse(self, call: OnnxCall, why: object) -> None:
         self.builder.refuse(f"'{call.name or call.outputs[0]}'", call.operator, why)
+        self._stand_in(call)
+
+    def _stand_in(self, call: OnnxCall) -> None:
+        """Let what comes after a node that is refused be looked at, where its shape is told."""
         for name in call.outputs:
-            self.items.setdefault(name, Refused())
+            axes = self._told.get(name, ())
+            sample = [axis for axis in axes[1:] if isinstance(axis, int) and axis > 0]
+            batched = len(axes) > 1 and (isinstance(axes[0], str) or axes[0] in (0, self.batch))
+            told = batched and len(sample) == len(axes) - 1
+            self.items.setdefault(name, Value(name, tuple(sample)) if told else Refused())
+
+    @cached_property
+    def _told(self) -> Mapping[str, Axes]:
+        return self.model.told_shapes()

@@ -56,6 +56,13 @@ def test_flipped_bytes_give_a_graph_or_an_error(tmp_path: Path) -> None:
             continue
 
 
+def test_the_list_of_what_is_refused_ends(tmp_path: Path) -> None:
+    nodes = [node("Sin", "x", output=f"y{i}") for i in range(3000)]
+    with pytest.raises(UnsupportedError) as caught:
+        imported(model(nodes, [2], outputs=["y0"]), tmp_path)
+    assert len(caught.value.refusals) == 1000
+
+
 def test_text_and_other_protobufs_are_no_model(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     for content in (b"", b"thresher: 1", proto().graph.SerializeToString()):

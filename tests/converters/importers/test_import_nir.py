@@ -178,6 +178,17 @@ def test_all_that_is_refused_is_listed_at_once(tmp_path: Path) -> None:
     assert [refusal.place for refusal in caught.value.refusals] == ["a", "b"]
 
 
+def test_what_is_behind_a_refused_node_is_looked_at(tmp_path: Path) -> None:
+    wide = {**AFFINE, "weight": np.ones((2, 3), np.float32)}
+    nodes = {
+        **{"input": INPUT, "lif": {"type": "LIF"}, "fc": AFFINE, "if": {**IF, "r": 2 * TWO}},
+        **{"wide": wide, "odd": {"type": "CubaLIF"}, "output": OUTPUT},
+    }
+    with pytest.raises(UnsupportedError) as caught:
+        import_nir(write(tmp_path / "a.nir", nodes))
+    assert [refusal.place for refusal in caught.value.refusals] == ["lif", "if", "wide", "odd"]
+
+
 @pytest.mark.parametrize("end", [0.0, 0.3, 0.9])
 def test_a_file_that_is_cut_off_is_refused(end: float, tmp_path: Path) -> None:
     path = write(tmp_path / "a.nir", net())

@@ -231,9 +231,38 @@ def test_initialisers_among_the_inputs_and_a_fixed_batch_are_understood(tmp_path
 
 
 def test_all_unsupported_operators_are_listed(tmp_path: Path) -> None:
-    nodes = [node("Sigmoid", "x", output="a"), node("Relu", "a", output="b"), node("Tanh", "b")]
-    with pytest.raises(UnsupportedError, match=r"2 refused: 'Sigmoid_a'.*'Tanh_y'"):
-        imported(model(nodes, [5]), tmp_path)
+    nodes = [
+        node("Sin", "x", output="a"),
+        node("Relu", "a", output="b"),
+        node("Mul", "b", "x", output="c"),
+        node("Reshape", "c", "s", output="d"),
+        node("Gemm", "d", "w", output="e"),
+        node("Clip", "e", "low", output="f"),
+        node("Cos", "f"),
+    ]
+    constants = {"s": np.array([-1, 8]), "low": np.float32(-1), "w": np.ones((8, 600), np.float32)}
+    with pytest.raises(UnsupportedError) as caught:
+        imported(model(nodes, [2, 4], constants), tmp_path)
+    assert [item.operation for item in caught.value.refusals] == ["Sin", "Mul", "Clip", "Cos"]
+
+
+def test_what_reads_a_value_of_no_known_shape_is_not_judged(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Odd", ["x"], ["a"], name="odd", domain="elsewhere"),
+        node("Softmax", "a", output="b", axis=7),
+        node("Cos", "b"),
+    ]
+    proto = model(nodes, [2, 4])
+    with pytest.raises(UnsupportedError) as caught:
+        imported(proto, tmp_path)
+    assert [item.operation for item in caught.value.refusals] == ["Odd", "Cos"]
+    # the file's own word is taken
+    proto.graph.value_info.append(
+        helper.make_tensor_value_info("a", TensorProto.FLOAT, ["N", 2, 4])
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        imported(proto, tmp_path)
+    assert [item.operation for item in caught.value.refusals] == ["Odd", "Softmax", "Cos"]
 
 
 def test_the_batch_axis_is_not_folded_into_features(tmp_path: Path) -> None:
