@@ -72,7 +72,8 @@ def run_models_async(
     run.core.decision = undecided(
         ticks_per_step, t_start * ticks_per_step, confidence, evidence
     )
-    run.core.neurons.current, run.core.neurons.ramp = address(current), address(ramp)
+    run.core.neurons.current = <void*>address(current)
+    run.core.neurons.ramp = address(ramp)
     run.refractory, run.netted = refractory, netted
     try:
         with nogil:

@@ -11,7 +11,7 @@ from thresher.cython_ext.models_run cimport (
     Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, observe, packed, release,
     sign_of, store,
 )
-from thresher.cython_ext.neurons cimport POOL, Arrival
+from thresher.cython_ext.neurons cimport DIFFERENTIAL, POOL, Arrival
 from thresher.cython_ext.populations cimport Populations
 from thresher.cython_ext.types cimport RUNS, Projection, int8_t, int32_t, int64_t, uint8_t
 from thresher.cython_ext.wiring cimport Wiring, address, spike_columns
@@ -50,7 +50,7 @@ def run_models_lockstep(
     run.core.end, run.core.last = steps, steps + settle_limit
     run.core.kept, run.core.counts = &kept[0], &counts_view[0]
     run.core.decision = undecided(1, t_start, confidence, evidence)
-    run.core.neurons.current, run.core.neurons.lockstep = address(current), True
+    run.core.neurons.current, run.core.neurons.lockstep = <void*>address(current), True
     run.slots = min(wiring.longest_delay, run.core.last) + 1
     run.emitted = <Bucket*>calloc(run.slots * wiring.n_populations, sizeof(Bucket))
     run.sum = malloc(wiring.largest * wiring.width)
@@ -142,7 +142,7 @@ cdef void integrate(Wiring wiring, Populations populations, Run* run, int p) noe
         bucket = &run.emitted[
             (sent % run.slots) * wiring.n_populations + wiring.projections[number].source
         ]
-        receive(wiring, populations, run, number, bucket)
+        receive(wiring, populations, run, number, bucket, sent)
         core.events += bucket.n
     core.on.close_step(&core.neurons, &populations.of[p], run.sum, first, end, core.tick)
     if not wiring.fires[p]:
@@ -157,17 +157,20 @@ cdef void integrate(Wiring wiring, Populations populations, Run* run, int p) noe
 
 
 cdef void receive(
-    Wiring wiring, Populations populations, Run* run, int32_t number, Bucket* bucket
+    Wiring wiring, Populations populations, Run* run, int32_t number, Bucket* bucket, int64_t sent
 ) noexcept nogil:
-    """Add what the spikes of one projection bring, in the order of the reference."""
+    """Add what the spikes of one projection, sent in one step, bring, in the reference's order."""
     cdef Core* core = &run.core
     cdef Projection* projection = &wiring.projections[number]
+    cdef bint differential = populations.of[projection.source].model == DIFFERENTIAL
+    cdef int64_t begin = wiring.offsets[projection.target]
     cdef Arrival arrival
     cdef int64_t i, first
     cdef int32_t neuron
     if projection.kind == RUNS:
-        enter(run, projection, bucket)
+        enter(run, projection, bucket, sent, begin if differential else -1)
         return
+    arrival.sent = sent
     for i in range(bucket.n):
         neuron = neuron_of(bucket.spike[i])
         arrival.sign = sign_of(bucket.spike[i])
@@ -180,15 +183,27 @@ cdef void receive(
         core.on.add_listed(
             run.sum, &arrival, projection.indices + first, projection.indptr[neuron + 1] - first
         )
+        if differential:
+            core.on.hold_listed(
+                &core.neurons, &arrival, begin, projection.indices + first,
+                projection.indptr[neuron + 1] - first,
+            )
 
 
-cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil:
-    """Add the spikes by the position at which they enter the kernel, stably."""
+cdef void enter(
+    Run* run, Projection* projection, Bucket* bucket, int64_t sent, int64_t held
+) noexcept nogil:
+    """Add the spikes by the position at which they enter the kernel, stably.
+
+    Those of differential neurons bring more to the currents of their targets, which begin at
+    `held`; it is -1 for others.
+    """
     cdef Core* core = &run.core
     cdef int32_t* begin = run.begin
     cdef int32_t neuron, position, place, channel, first
     cdef Arrival arrival
     cdef int64_t i
+    arrival.sent = sent
     memset(begin, 0, (projection.positions + 2) * sizeof(int32_t))
     for i in range(bucket.n):
         position = projection.position[neuron_of(bucket.spike[i])]
@@ -215,6 +230,8 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
         arrival.n = projection.runs[position + 1] - first
         arrival.sign = sign_of(run.entering[i])
         core.on.add_runs(run.sum, &arrival)
+        if held >= 0:
+            core.on.hold_runs(&core.neurons, &arrival, held)
 
 
 cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:

@@ -57,14 +57,15 @@ cdef inline void allocate(Wiring wiring, Populations populations, Core* core) no
     core.neurons.inverse = <double*>malloc(n * sizeof(double))
     core.neurons.n = <int32_t*>malloc(n * sizeof(int32_t))
     core.neurons.largest = <int32_t*>malloc(n * sizeof(int32_t))
+    core.neurons.said = <double*>malloc(n * sizeof(double))
     core.neurons.since = <int64_t*>malloc(n * sizeof(int64_t))
     core.neurons.allowed = <int32_t*>malloc(n * sizeof(int32_t))
     core.arrived = <int32_t*>calloc(populations.counters + 1, sizeof(int32_t))
     core.values = <double*>calloc(2 * output, sizeof(double))
     if not (
         core.neurons.v and core.neurons.v_inf and core.neurons.inverse and core.neurons.n
-        and core.neurons.largest and core.neurons.since and core.neurons.allowed and core.arrived
-        and core.values
+        and core.neurons.largest and core.neurons.said and core.neurons.since
+        and core.neurons.allowed and core.arrived and core.values
     ):
         core.failed = True
         return
@@ -85,6 +86,7 @@ cdef inline void release(Core* core) noexcept nogil:
     free(core.neurons.inverse)
     free(core.neurons.n)
     free(core.neurons.largest)
+    free(core.neurons.said)
     free(core.neurons.since)
     free(core.neurons.allowed)
     free(core.arrived)

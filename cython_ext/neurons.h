@@ -13,8 +13,9 @@
 
 #define NO_TICK INT64_MAX
 #define DOUBT (1.0 / 1048576) /* of what a date is computed from: four times float32's rounding */
+#define SAID 1e-9              /* thresholds: `said` may be so much below a whole number of them */
 
-enum Model { PLAIN, GRADED, LEAKY, POOL };
+enum Model { PLAIN, DIFFERENTIAL, GRADED, LEAKY, POOL };
 
 /* How a graded neuron counts the units in its potential: towards minus infinity, towards zero, or
    by the largest power of two that `above` leaves. */
@@ -23,7 +24,7 @@ enum Rounding { DOWNWARDS, TOWARDS_ZERO, POWERS };
 /* Arrays over all neurons; pointers to void lead to numbers of the run's precision. */
 typedef struct {
     void *v;              /* if, graded: potential without the ramp; lif: potential at `since` */
-    const void *current;  /* per step */
+    void *current;        /* per step; differential spikes change it */
     const void *theta;
     const void *above;    /* graded: fires upwards from here on */
     const void *below;    /* graded: fires downwards under this */
@@ -34,6 +35,7 @@ typedef struct {
     double *inverse;      /* ticks in which the current brings one unit, of its sign; 0: never */
     int32_t *n;           /* graded, pool: net count that was sent */
     int32_t *largest;     /* pool: largest count that arrived */
+    double *said;         /* differential: the value that is said, in thresholds */
     int64_t *since;       /* lif: tick of the last event */
     int32_t *allowed;     /* first tick at which the neuron may fire */
     int64_t ticks_per_step;
@@ -46,9 +48,10 @@ typedef struct {
     int model;
     int hard;
     double v_reset;
-    int rounding;         /* graded: a Rounding, */
+    int rounding;         /* graded and differential: a Rounding, */
     int32_t cap;          /* the largest payload, */
     int32_t least, most;  /* and the bounds of the net count */
+    double ceiling;       /* differential: the largest value that is said, in thresholds */
     double tau;           /* lif: time constant of the leak, in steps */
     const void *decay;    /* lif: ticks -> what is left of a distance to v_inf */
     int64_t decays;
@@ -60,6 +63,7 @@ typedef struct {
     const void *weights;
     const int32_t *start, *weight, *extent;
     int n, sign;
+    int64_t sent;         /* differential: the step in which it was */
 } Arrival;
 
 typedef struct {
@@ -71,6 +75,9 @@ typedef struct {
                  int64_t until);
     void (*add_runs)(void *to, const Arrival *);
     void (*add_listed)(void *to, const Arrival *, const int32_t *target, int64_t n);
+    void (*hold_runs)(const Neurons *, const Arrival *, int64_t first);
+    void (*hold_listed)(const Neurons *, const Arrival *, int64_t first, const int32_t *target,
+                        int64_t n);
     void (*settle_runs)(const Neurons *, const Population *, const Arrival *, int64_t tick);
     void (*settle_listed)(
         const Neurons *, const Population *, const Arrival *, const int32_t *target, int64_t n,
@@ -90,8 +97,8 @@ typedef struct {
 
 #define MODELS_OF(name)                                                                           \
     { begin_##name, sign_##name, reset_##name, due_##name, quiet_##name, add_runs_##name,         \
-      add_listed_##name, settle_runs_##name, settle_listed_##name, open_step_##name,              \
-      close_step_##name, value_##name, store_##name }
+      add_listed_##name, hold_runs_##name, hold_listed_##name, settle_runs_##name,                \
+      settle_listed_##name, open_step_##name, close_step_##name, value_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Models MODELS[] = {

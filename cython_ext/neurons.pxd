@@ -6,13 +6,14 @@ from thresher.cython_ext.types cimport int32_t, int64_t
 cdef extern from "neurons.h" nogil:
     const int64_t NO_TICK
     const int PLAIN
+    const int DIFFERENTIAL
     const int GRADED
     const int LEAKY
     const int POOL
 
     ctypedef struct Neurons:
         void* v
-        const void* current
+        void* current
         const void* theta
         const void* above
         const void* below
@@ -23,6 +24,7 @@ cdef extern from "neurons.h" nogil:
         double* inverse
         int32_t* n
         int32_t* largest
+        double* said
         int64_t* since
         int32_t* allowed
         int64_t ticks_per_step
@@ -37,6 +39,7 @@ cdef extern from "neurons.h" nogil:
         int32_t cap
         int32_t least
         int32_t most
+        double ceiling
         double tau
         const void* decay
         int64_t decays
@@ -50,6 +53,7 @@ cdef extern from "neurons.h" nogil:
         const int32_t* extent
         int n
         int sign
+        int64_t sent
 
     ctypedef struct Models:
         void (*begin)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
@@ -60,6 +64,9 @@ cdef extern from "neurons.h" nogil:
             const Neurons*, const Population*, int64_t, int64_t, int64_t, int64_t) noexcept nogil
         void (*add_runs)(void*, const Arrival*) noexcept nogil
         void (*add_listed)(void*, const Arrival*, const int32_t*, int64_t) noexcept nogil
+        void (*hold_runs)(const Neurons*, const Arrival*, int64_t) noexcept nogil
+        void (*hold_listed)(
+            const Neurons*, const Arrival*, int64_t, const int32_t*, int64_t) noexcept nogil
         void (*settle_runs)(
             const Neurons*, const Population*, const Arrival*, int64_t) noexcept nogil
         void (*settle_listed)(

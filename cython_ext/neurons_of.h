@@ -45,6 +45,7 @@ static void OF(begin)(const Neurons *c, const Population *p, int64_t first, int6
         c->allowed[i] = 1;
         c->since[i] = 0;
         c->n[i] = c->largest[i] = 0;
+        c->said[i] = 0;
         if (p->model == LEAKY)
             AT(c->v_inf, i) = (real)(current * p->tau);
     }
@@ -81,11 +82,27 @@ static inline int OF(graded)(const Neurons *c, const Population *p, int64_t i, r
     return 0;
 }
 
+/* The same of a neuron that says a value: it stays from 0 to the ceiling. */
+static inline int OF(differential)(
+    const Neurons *c, const Population *p, int64_t i, real v, int64_t step)
+{
+    const real above = READ(c->above, i), theta = READ(c->theta, i);
+    const double said = (double)step * c->said[i];
+    const double up = floor((double)step * p->ceiling - said + SAID), down = floor(said + SAID);
+    if (v >= above && up >= 1)
+        return OF(payload)(p, v, theta, above, 0, up < p->cap ? (int64_t)up : p->cap);
+    if (v < READ(c->below, i) && down >= 1)
+        return -OF(payload)(p, -v, theta, above, 0, down < p->cap ? (int64_t)down : p->cap);
+    return 0;
+}
+
 /* The payload with which a neuron would fire at a tick; 0: it would not. */
 static inline int OF(sign)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
 {
     if (p->model == POOL)
         return c->largest[i] - c->n[i];
+    if (p->model == DIFFERENTIAL)
+        return OF(differential)(c, p, i, OF(potential)(c, p, i, tick), tick);
     if (p->model == GRADED)
         return OF(graded)(c, p, i, OF(potential)(c, p, i, tick));
     return OF(potential)(c, p, i, tick) >= READ(c->theta, i);
@@ -104,6 +121,10 @@ static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, i
     } else {
         AT(c->v, i) -= (real)sign * (sign < 0 ? READ(c->down, i) : theta);
         c->n[i] += sign;
+    }
+    if (p->model == DIFFERENTIAL) {
+        c->said[i] += (double)sign / (double)tick;
+        AT(c->current, i) -= (real)sign * theta / (real)tick;
     }
 }
 
@@ -200,6 +221,28 @@ static void OF(add_listed)(void *to, const Arrival *a, const int32_t *target, in
     const weight_t *psp = (const weight_t *)a->weights + a->row;
     for (int64_t s = 0; s < n; s++)
         ((real *)to)[a->base + target[s]] += (real)a->sign * psp[s];
+}
+
+/* Add what a differential spike goes on bringing to the currents of a population whose neurons
+   begin at `first`, for the steps that follow. */
+VARIANTS static void OF(hold_runs)(const Neurons *c, const Arrival *a, int64_t first)
+{
+    const real share = (real)a->sign / (real)a->sent;
+    for (int run = 0; run < a->n; run++) {
+        real *__restrict target = (real *)c->current + first + a->base + a->start[run];
+        const weight_t *__restrict psp = (const weight_t *)a->weights + a->row + a->weight[run];
+        for (int32_t i = 0; i < a->extent[run]; i++)
+            target[i] += share * psp[i];
+    }
+}
+
+static void OF(hold_listed)(
+    const Neurons *c, const Arrival *a, int64_t first, const int32_t *target, int64_t n)
+{
+    const real share = (real)a->sign / (real)a->sent;
+    const weight_t *psp = (const weight_t *)a->weights + a->row;
+    for (int64_t s = 0; s < n; s++)
+        AT(c->current, first + a->base + target[s]) += share * psp[s];
 }
 
 static inline void OF(settle)(const Neurons *c, const Population *p, int64_t i, int64_t tick)

@@ -10,6 +10,7 @@ class Populations:
         cls,
         model: NDArray[int32],
         rule: NDArray[int32],
+        ceiling: NDArray[float64],
         above: NDArray[Any],
         below: NDArray[Any],
         down: NDArray[Any],

@@ -16,6 +16,8 @@ cdef class Populations:
         As `neurons.h` numbers them.
     rule : int32 (populations, 4)
         Of a graded model: rounding as `neurons.h` numbers it, cap, least and most.
+    ceiling : float64 (populations,)
+        Of a differential model: the largest value that it says, in thresholds.
     above, below, down : arrays (neurons,) in the run's precision
         Of graded models: where they fire upwards and downwards, and what the latter gives back.
     hard : uint8 (populations,)
@@ -31,7 +33,8 @@ cdef class Populations:
     """
 
     def __cinit__(
-        self, const int32_t[::1] model, const int32_t[:, ::1] rule, above, below, down,
+        self, const int32_t[::1] model, const int32_t[:, ::1] rule,
+        const double[::1] ceiling, above, below, down,
         const uint8_t[::1] hard, const double[::1] v_reset, const double[::1] tau, list decays,
         const int64_t[::1] counter, int64_t counters, const int64_t[::1] members,
         const int32_t[::1] member,
@@ -46,6 +49,7 @@ cdef class Populations:
             self.of[p].model = model[p]
             self.of[p].rounding, self.of[p].cap = rule[p, 0], rule[p, 1]
             self.of[p].least, self.of[p].most = rule[p, 2], rule[p, 3]
+            self.of[p].ceiling = ceiling[p]
             self.of[p].hard, self.of[p].v_reset, self.of[p].tau = hard[p], v_reset[p], tau[p]
             self.of[p].decay = address(decays[p])
             self.of[p].decays = decays[p].size

@@ -87,7 +87,15 @@ def compile_graph(
                     f"what a spike of '{origin}' brings to '{name}'",
                 )
             )
-            projections.append(Projection(ranks[origin], rank, *made, total_delay(own, delay)))
+            projections.append(
+                Projection(
+                    ranks[origin],
+                    rank,
+                    *made,
+                    total_delay(own, delay),
+                    model_of(built[ranks[origin]]).differential,
+                )
+            )
     macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
     analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
     network = Network(
@@ -101,6 +109,7 @@ def compile_graph(
         np.concatenate(scales),
     )
     _expect_counts(network)
+    _expect_decoded(network)
     try:
         network.check()
     except ValueError as error:
@@ -130,6 +139,24 @@ def _expect_counts(network: Network) -> None:
                 f"'{source.neuron}'; it follows net counts, which {_that_count()} have, and "
                 "neurons that say a value by time: convert with another recipe, or replace it by "
                 "an average pool (--set replace-unsupported.max_pool=average)"
+            )
+
+
+def _expect_decoded(network: Network) -> None:
+    """Raise SimulationError where the spikes of differential neurons mean nothing to a reader."""
+    output = network.populations[-1]
+    if output.fires and model_of(output).differential:
+        raise SimulationError(
+            f"readout 'spikes' counts, and the spikes of '{output.name}', whose neurons are "
+            f"'{output.neuron}', say how a value changes; take --readout membrane"
+        )
+    for projection in network.projections:
+        source, target = (network.populations[r] for r in (projection.source, projection.target))
+        if projection.differential and not model_of(target).decodes:
+            raise SimulationError(
+                f"node '{target.name}': neurons '{target.neuron}' take each spike for itself, and "
+                f"those of '{source.name}', whose neurons are '{source.neuron}', say how a value "
+                "changes; take neurons without a leak, or another neuron there"
             )
 
 
@@ -204,6 +231,11 @@ def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> Non
         raise SimulationError(
             f"{where}: neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
             "does not have; take --precision float32"
+        )
+    if dtype.kind == "i" and model.differential:
+        raise SimulationError(
+            f"{where}: a spike of neuron '{spiking.neuron}' goes on bringing a part of what it "
+            "carries, which precision 'int' does not have; take --precision float32"
         )
     if dtype.kind == "i" and model.window is not None and not model.window.whole:
         raise SimulationError(

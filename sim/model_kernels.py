@@ -11,16 +11,18 @@ from thresher.sim.contract import Options, Run, SampleRun, Stimulus
 from thresher.sim.decision import first_decision
 from thresher.sim.network import Ints, Network, Population, Reals, SparseSynapses
 from thresher.sim.neurons import (
+    Differential,
     Graded,
     IntegrateAndFire,
     LeakyIntegrateAndFire,
     MaxPool,
     Time,
+    ceiling_of,
     model_of,
 )
 
-CODES = (IntegrateAndFire, Graded, LeakyIntegrateAndFire, MaxPool)
-"""As `neurons.h` numbers the models; `Graded` stands for all that are."""
+CODES = (IntegrateAndFire, Differential, Graded, LeakyIntegrateAndFire, MaxPool)
+"""As `neurons.h` numbers the models; `Graded` stands for all others that are."""
 
 
 def needs_models(network: Network, options: Options) -> bool:
@@ -42,7 +44,7 @@ def prepare_models(network: Network, options: Options, wiring: Wiring) -> Run:
             fields = run_models_lockstep(
                 wiring,
                 populations,
-                stimulus.current,
+                stimulus.current.copy(),  # differential spikes change it
                 options.steps,
                 options.settle_limit,
                 start,
@@ -86,9 +88,14 @@ def lay_out_populations(network: Network, options: Options) -> Populations:
     populations = network.populations
     time = Time(options, network.dtype)
     counter, counters, members, member = _windows(network)
+    numbers, above, below, down = _rules(network, options)
     return Populations(
         np.array([_code(p) for p in populations], np.int32),
-        *_rules(network, options),
+        numbers,
+        np.array([ceiling_of(p) for p in populations]),
+        above,
+        below,
+        down,
         np.array([p.hard_reset for p in populations], np.uint8),
         np.array([p.v_reset for p in populations], np.float64),
         np.array([p.tau for p in populations], np.float64),

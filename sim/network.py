@@ -166,7 +166,8 @@ class Projection:
 
     Weights are post-synaptic potentials: the source's theta is in them. `kind` is "conv",
     "dense", "sparse" or "identity"; or "window", onto a max pool, whose synapses say which windows
-    a source lies in, and weigh 1.
+    a source lies in, and weigh 1. Of a `differential` one a spike sent in step t also brings its
+    weight / t at every step after the one in which it arrives.
     """
 
     source: int
@@ -174,6 +175,7 @@ class Projection:
     kind: str
     synapses: RunSynapses | SparseSynapses
     delay: int
+    differential: bool = False
 
 
 @dataclass(frozen=True, eq=False)

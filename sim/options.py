@@ -102,6 +102,17 @@ def settling(graph: Graph, settle: bool, limit: int | None, steps: int, ticks_pe
     return max(1, min(SETTLE_STEPS * steps, MOST_TICKS // ticks_per_step - steps))
 
 
+def expect_steps(network: Network, schedule: str) -> None:
+    """Raise SimulationError where spikes tell of steps that a schedule does not have."""
+    for population in network.spiking:
+        if model_of(population).differential and schedule != "lockstep":
+            raise SimulationError(
+                f"schedule '{schedule}' has no steps that all neurons share, by which node "
+                f"'{population.name}', of neuron '{population.neuron}', says how its value "
+                "changes. Take lockstep"
+            )
+
+
 def expect_layered(network: Network, options: Options) -> None:
     """Raise SimulationError where a run asks for something that `layered` cannot mean."""
     for population in network.spiking:
@@ -140,6 +151,11 @@ def expect_layered(network: Network, options: Options) -> None:
 def expect_quiescence(network: Network) -> None:
     """Raise SimulationError where a run is to settle and a neuron may always fire again."""
     for population in network.spiking:
+        if model_of(population).differential:
+            raise SimulationError(
+                "a run that settles goes on after its input, without which nothing is left to say "
+                f"for neuron '{population.neuron}' (node '{population.name}'); leave --settle out"
+            )
         if model_of(population).stepped:
             raise SimulationError(
                 "a run settles when no neuron is to fire any more, which cannot be told of neuron "

@@ -305,6 +305,7 @@ def _readout(graph: Graph, kind: str | None, t_start: int | None, steps: int) ->
 
 
 def _prepare(network: Network, options: Options, engine: str) -> Run:
+    checks.expect_steps(network, options.schedule)
     if options.schedule == "layered":
         checks.expect_layered(network, options)
         return prepare_layered(network, options)

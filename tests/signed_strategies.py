@@ -11,12 +11,13 @@ from thresher.ir.ops import MaxPool2d
 from thresher.sim import NEURONS
 from thresher.sim.neurons import Graded
 
-__all__ = ["GradedBuilder", "SignedBuilder", "images", "signed_graphs"]
+__all__ = ["DifferentialBuilder", "GradedBuilder", "SignedBuilder", "images", "signed_graphs"]
 
 PARAMETERS = {
     "cap": [2, 5, 1, 127],
     "thresholds": [3, 1, 7],
     "slope": [0.5, 0.125, 1.0, 0.3],
+    "ceiling": [0, 1, 4, 2.7],
 }
 
 
@@ -24,7 +25,9 @@ class GradedBuilder(Builder):
     """Draws graded neurons of the models listed, with whichever parameters they have."""
 
     models: ClassVar[list[str]] = [
-        name for name in NEURONS if issubclass(NEURONS.get(name), Graded)
+        name
+        for name in NEURONS
+        if issubclass(NEURONS.get(name), Graded) and not NEURONS.get(name).differential
     ]
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
@@ -43,6 +46,12 @@ class GradedBuilder(Builder):
 
     def levels(self, neuron: str) -> list[int | None]:
         return [None, None, 1, 3, 20]
+
+
+class DifferentialBuilder(GradedBuilder):
+    """Draws differential neurons, and others that take what they say and send counts."""
+
+    models: ClassVar[list[str]] = ["differential", "differential", "if", *GradedBuilder.models]
 
 
 class SignedBuilder(GradedBuilder):

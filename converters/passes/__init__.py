@@ -17,6 +17,7 @@ from thresher.converters.passes.spike_norm import SpikeNorm
 from thresher.converters.passes.strip_dropout import StripDropout
 from thresher.converters.passes.take_ceilings import TakeCeilings
 from thresher.converters.passes.use_burst_neurons import UseBurstNeurons
+from thresher.converters.passes.use_differential_neurons import UseDifferentialNeurons
 from thresher.converters.passes.use_imbalanced_neurons import UseImbalancedNeurons
 from thresher.converters.passes.use_multi_threshold_neurons import UseMultiThresholdNeurons
 from thresher.converters.passes.use_signed_neurons import UseSignedNeurons
@@ -41,6 +42,7 @@ __all__ = [
     "StripDropout",
     "TakeCeilings",
     "UseBurstNeurons",
+    "UseDifferentialNeurons",
     "UseImbalancedNeurons",
     "UseMultiThresholdNeurons",
     "UseSignedNeurons",

@@ -1,6 +1,7 @@
 """Neuron models: one file each; importing this fills the registry."""
 
 from thresher.sim.neurons.burst import Burst
+from thresher.sim.neurons.differential import Differential, ceiling_of
 from thresher.sim.neurons.few_spikes import FewSpikes
 from thresher.sim.neurons.graded import Graded
 from thresher.sim.neurons.hodgkin_huxley import HodgkinHuxley
@@ -25,6 +26,7 @@ from thresher.sim.neurons.window import Volley, Window, no_spikes
 __all__ = [
     "NEURONS",
     "Burst",
+    "Differential",
     "FewSpikes",
     "Graded",
     "HodgkinHuxley",
@@ -47,6 +49,7 @@ __all__ = [
     "TwoSpike",
     "Volley",
     "Window",
+    "ceiling_of",
     "model_of",
     "neuron_of",
     "no_spikes",

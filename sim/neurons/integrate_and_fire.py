@@ -24,13 +24,15 @@ class Integrator(Neuron):
     """Potentials that add up all that comes: v(k) = u + i * (k / R); in lockstep v is u.
 
     `u` holds v_init, the potentials received and the resets; a lockstep step is summed on its own,
-    its current first, and then added to u, which rounds as the ANN's sums do.
+    its current first, and then added to u, which rounds as the ANN's sums do. What a spike of a
+    differential neuron goes on bringing is added to the current, for the steps that follow.
     """
 
+    decodes: ClassVar[bool] = True
     window: ClassVar[Window | None] = SpikeCount()
 
     def __init__(self, population: Population, current: Reals, time: Time) -> None:
-        super().__init__(population, current, time)
+        super().__init__(population, current.copy(), time)
         self.u = population.v_init.copy()
         self.sum = self.u
 
@@ -40,7 +42,11 @@ class Integrator(Neuron):
 
     def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
         targets, weights = projection.synapses.of(neuron)
-        self.sum[targets] += sign * weights.astype(self.u.dtype)
+        psp = weights.astype(self.u.dtype)
+        self.sum[targets] += sign * psp
+        if projection.differential:
+            real = self.u.dtype.type
+            self.current[targets] += real(sign) / real(tick - projection.delay) * psp
         return targets
 
     def begin_step(self, step: int) -> None:

@@ -50,6 +50,11 @@ class Model:
     """Whether the net count of its spikes is never negative, so that a max pool may follow it."""
     rests: ClassVar[bool] = True
     """Whether the refractory rule holds."""
+    differential: ClassVar[bool] = False
+    """Whether a spike of step t also brings what it carries, divided by t, at every later step:
+    `async`, `layered`, `int` and `settle` have no meaning then."""
+    decodes: ClassVar[bool] = False
+    """Whether spikes of differential neurons may reach its neurons."""
 
     @classmethod
     def check(cls, spiking: Spiking) -> None:

@@ -15,14 +15,16 @@ from running import (
     run,
     stimulus_of,
 )
-from signed_strategies import GradedBuilder, SignedBuilder
+from signed_strategies import DifferentialBuilder, GradedBuilder, SignedBuilder
 from strategies import Builder, Shape, graphs, images, settings_of
 
 from thresher.ir import Graph, Spiking
 
 TICKS = (1, 2, 3, 4, 7, 16, 64)
 WHOLE = ("signed", "graded", "pooled")
-every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky"])
+STEPPED = "differential"
+"""What lockstep alone runs, and no run that settles; it is read from the membrane."""
+every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky", STEPPED])
 
 
 class PooledBuilder(SignedBuilder):
@@ -58,7 +60,15 @@ BUILDERS = {
     "graded": GradedBuilder,
     "pooled": PooledBuilder,
     "leaky": LeakyBuilder,
+    STEPPED: DifferentialBuilder,
 }
+
+
+def graph_of(data: st.DataObject, name: str, **options: object) -> Graph:
+    options["resets"] = ("soft",) if name in (*WHOLE, STEPPED) else ("soft", "hard")
+    if name == STEPPED:
+        options["readouts"] = ("membrane",)
+    return data.draw(graphs(builder_of=BUILDERS[name], delays=True, **options))
 
 
 def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> None:
@@ -71,6 +81,8 @@ def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> N
 
 def drawn_setting(data: st.DataObject, name: str) -> Setting:
     precisions = ("float32", "float64", "int") if name in WHOLE else ("float32", "float64")
+    if name == STEPPED:
+        return data.draw(settings_of(schedules=("lockstep",), precisions=precisions))
     setting = data.draw(settings_of(ticks=TICKS, precisions=precisions))
     return replace(setting, settle_limit=data.draw(st.sampled_from([0, 40, 0, 1, 2])))
 
@@ -80,8 +92,7 @@ def drawn_setting(data: st.DataObject, name: str) -> Setting:
 @given(data=st.data())
 @settings(max_examples=100)
 def test_an_engine_gives_the_references_run(name: str, engine: str, data: st.DataObject) -> None:
-    resets = ("soft",) if name in WHOLE else ("soft", "hard")
-    graph = data.draw(graphs(builder_of=BUILDERS[name], delays=True, resets=resets))
+    graph = graph_of(data, name)
     compare(graph, data.draw(images(graph))[0], drawn_setting(data, name), engine)
 
 
@@ -92,9 +103,7 @@ def test_an_engine_gives_the_references_run(name: str, engine: str, data: st.Dat
 def test_an_engine_gives_the_references_run_where_sums_round(
     name: str, engine: str, data: st.DataObject
 ) -> None:
-    resets = ("soft",) if name in WHOLE else ("soft", "hard")
-    options = {"builder_of": BUILDERS[name], "exact": False, "delays": True, "resets": resets}
-    graph = data.draw(graphs(**options))
+    graph = graph_of(data, name, exact=False)
     image = data.draw(images(graph))[0] * np.float32(0.7)
     compare(graph, image, drawn_setting(data, name), engine)
 

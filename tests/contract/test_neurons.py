@@ -95,6 +95,8 @@ def test_engines_that_know_a_model_run_it_and_others_refuse_it_by_name(
     graph, setting = with_neuron(name), Setting(schedule, 3)
     network = network_of(graph, setting)
     stimulus = stimulus_of(graph, network, np.zeros(1, np.float32), setting)
+    if schedule != "lockstep" and NEURONS.get(name).differential:
+        pytest.skip(f"neuron '{name}' runs in lockstep alone")
     if engine == "cython" and not NEURONS.get(name).has_kernel:
         with pytest.raises(SimulationError, match=f"no kernel for neuron '{name}'"):
             run(network, stimulus, setting, engine)
@@ -117,6 +119,15 @@ def test_a_model_runs_layered_where_it_has_a_window_and_is_refused_by_node_elsew
 
 
 @every_model
+@pytest.mark.parametrize("schedule", ["async", "layered"])
+def test_a_differential_model_is_refused_outside_lockstep(name: str, schedule: str) -> None:
+    if not NEURONS.get(name).differential:
+        pytest.skip(f"neuron '{name}' sends what stands for itself")
+    with pytest.raises(SimulationError, match=f"schedule '{schedule}' has no steps .*'if'.*Take l"):
+        simulate(with_neuron(name), np.zeros((1, 1), np.float32), steps=3, schedule=schedule)
+
+
+@every_model
 @pytest.mark.parametrize("annotation", [{"reset": "hard"}, {"v_reset": -0.5}])
 def test_a_model_with_a_reset_of_its_own_refuses_another(name: str, annotation: dict) -> None:
     if not NEURONS.get(name).own_reset:
@@ -128,7 +139,7 @@ def test_a_model_with_a_reset_of_its_own_refuses_another(name: str, annotation: 
 @every_neuron
 def test_a_run_settles_unless_the_model_may_always_fire_again(name: str) -> None:
     graph, x = with_neuron(name), np.zeros((1, 1), np.float32)
-    if NEURONS.get(name).stepped:
+    if NEURONS.get(name).stepped or NEURONS.get(name).differential:
         with pytest.raises(
             SimulationError, match=rf"neuron '{name}' \(node 'if'\); leave --settle"
         ):
@@ -138,15 +149,20 @@ def test_a_run_settles_unless_the_model_may_always_fire_again(name: str) -> None
 
 
 @every_model
-def test_a_leak_has_no_whole_numbers(name: str) -> None:
-    if not NEURONS.get(name).leaks:
+def test_a_leak_and_a_differential_spike_have_no_whole_numbers(name: str) -> None:
+    message = f"node 'if': neuron '{name}' leaks by fractions"
+    if NEURONS.get(name).differential:
+        message = f"node 'if': a spike of neuron '{name}' goes on bringing a part"
+    elif not NEURONS.get(name).leaks:
         pytest.skip(f"neuron '{name}' does not leak")
-    with pytest.raises(SimulationError, match=f"node 'if': neuron '{name}' leaks by fractions"):
+    with pytest.raises(SimulationError, match=message):
         simulate(with_neuron(name), np.zeros((1, 1), np.float32), steps=1, precision="int")
 
 
 @every_neuron
 def test_a_spike_brings_theta_unless_the_model_has_a_psp(name: str) -> None:
+    if NEURONS.get(name).differential:
+        pytest.skip(f"a spike of neuron '{name}' goes on bringing a part of it")
     graph = with_neuron(name)
     result = simulate(graph, np.zeros((1, 1), np.float32), steps=8, membranes={"out": [0]})
     if "psp" in NEURONS.get(name).parameters:
@@ -162,6 +178,8 @@ def test_a_spike_brings_theta_unless_the_model_has_a_psp(name: str) -> None:
 
 @every_neuron
 def test_one_netted_tick_a_step_is_lockstep(name: str) -> None:
+    if NEURONS.get(name).differential:
+        pytest.skip(f"neuron '{name}' runs in lockstep alone")
     graph = with_neuron(name)
     lockstep = Setting("lockstep", 12, precision="float64")
     network = network_of(graph, lockstep)
@@ -178,6 +196,8 @@ def test_one_netted_tick_a_step_is_lockstep(name: str) -> None:
 def test_soft_reset_keeps_all_charge_unless_the_model_leaks(name: str, schedule: str) -> None:
     if NEURONS.get(name).leaks:
         pytest.skip(f"neuron '{name}' leaks: charge balance does not hold for it")
+    if NEURONS.get(name).differential:
+        pytest.skip(f"neuron '{name}' goes on taking off what it says: a balance of its own")
     graph, setting = with_neuron(name), Setting(schedule, 4, precision="float64")
     network = network_of(graph, setting)
     stimulus = stimulus_of(graph, network, np.zeros(1, np.float32), setting)

@@ -30,10 +30,9 @@ from thresher.ir.spiking import COUNTED, IMBALANCED
 from thresher.sim import NEURONS
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.compile import compile_graph
-from thresher.sim.neurons import Graded
 
 NOTHING = np.zeros((1, 1), np.float32)
-MODELS = [name for name in NEURONS if issubclass(NEURONS.get(name), Graded)]
+MODELS = GradedBuilder.models
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
