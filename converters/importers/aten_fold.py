@@ -28,11 +28,24 @@ def _traced(here: Here) -> Shape:
 
 
 def _folded(here: Here) -> Array:
-    return _x(here).reshape(_traced(here))
+    sizes = here.walk.traced(here.call.outputs[0])
+    return _x(here).reshape([1 if isinstance(size, str) else size for size in sizes])
 
 
 def _same(here: Here) -> Array:
     return _x(here)
+
+
+def _repeated(here: Here) -> Array:
+    """Repeat along the axes that the result is longer in; a batch left open stays 1."""
+    x, sizes = _x(here), here.walk.traced(here.call.outputs[0])
+    whole = [1 if isinstance(size, str) else size for size in sizes]
+    if prod(whole) > LARGEST_VALUE:
+        raise GraphError(f"would be a constant of {list(sizes)}")
+    if here.call.operator == "expand":
+        return np.broadcast_to(x, whole)
+    shape = (*[1] * (len(whole) - x.ndim), *x.shape)
+    return np.tile(x, [size // n for size, n in zip(whole, shape, strict=True)])
 
 
 def _full(here: Here) -> Array:
@@ -78,7 +91,7 @@ FOLDERS: Mapping[str, Folder] = {
     ),
     **dict.fromkeys(("full", "zeros", "ones", "full_like", "zeros_like", "ones_like"), _full),
     **dict.fromkeys(("t", "permute", "transpose"), _transposed),
-    "expand": lambda here: np.broadcast_to(_x(here), _traced(here)),
+    **dict.fromkeys(("expand", "repeat"), _repeated),
     "add": _binary(np.add),
     "sub": _binary(np.subtract),
     "mul": _binary(np.multiply),

@@ -8,11 +8,13 @@ import numpy as np
 
 from thresher.converters.importers.aten import Call, Program, Ref, Size
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
+from thresher.converters.importers.layout import Placed
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
 
-Handler = Callable[["Here"], Value | Sequence[Value]]
+Given = Value | Placed
+Handler = Callable[["Here"], Given | Sequence[Given]]
 Folder = Callable[["Here"], Array]
 
 
@@ -68,12 +70,22 @@ class Here:
         return tuple(whole * n if len(whole) == 1 else whole)
 
     def x(self, name: str = "self") -> Value:
-        """Return the value that an argument refers to."""
+        """Return the value that an argument refers to, which has the batch axis in front."""
+        return self.placed(name).plain()
+
+    def placed(self, name: str = "self") -> Placed:
+        """Return the value that an argument refers to, wherever its batch axis is."""
         return self.walk.value(self._ref(name))
 
-    def values(self, name: str) -> list[Value]:
-        refs = self.call.arguments[name]
-        return [self.walk.value(ref) for ref in cast(Sequence[Ref], refs)]
+    def listed(self, name: str) -> list[Placed | Array]:
+        """Return the values and the constants that an argument lists."""
+        refs = cast(Sequence[Ref], self.call.arguments[name])
+        known = self.walk.constants
+        return [known[r.name][1] if r.name in known else self.walk.value(r) for r in refs]
+
+    def traced(self, name: str = "") -> tuple[Size, ...]:
+        """Return the traced sizes of a result, the first by default, with its batch axis."""
+        return self.walk.traced(name or self.call.outputs[0])
 
     def is_constant(self, name: str) -> bool:
         """Tell whether an argument is a number or a constant tensor."""
@@ -130,8 +142,9 @@ class Walk:
         self._program = program
         self._handlers = handlers
         self._folders = folders
-        self._values: dict[str, Value] = {}
-        self._batch: Size = 0
+        self.batch: Size = 0
+        self._values: dict[str, Placed] = {}
+        self._sizes: set[str] = set()
 
     def graph(self) -> Graph:
         """Return the graph.
@@ -155,11 +168,19 @@ class Walk:
         missing = [name for name in self._program.outputs if name not in self._values]
         if not self.builder.refusals and (missing or not self._program.outputs):
             raise SpecError(f"{self.builder.what}: an output does not depend on the input")
+        outputs = [name for name in self._program.outputs if name in self._values]
         return self.builder.finish(
-            [self._values[name] for name in self._program.outputs if name in self._values]
+            [value for name in outputs if (value := self._output(name)) is not None]
         )
 
-    def value(self, ref: Ref) -> Value:
+    def _output(self, name: str) -> Value | None:
+        try:
+            return self._values[name].plain()
+        except GraphError as error:
+            self.builder.refuse(f"'{name}'", "output", error)
+            return None
+
+    def value(self, ref: Ref) -> Placed:
         if ref.name in self._values:
             return self._values[ref.name]
         if ref.name in self.constants:
@@ -169,10 +190,10 @@ class Walk:
     def shape(self, name: str) -> Shape:
         """Return the traced shape of a value without its batch axis, which it must have."""
         sizes = self._program.shapes.get(name)
-        if not sizes or sizes[0] != self._batch:
+        if not sizes or sizes[0] != self.batch:
             first = "no axis" if not sizes else f"first axis {sizes[0]}"
             raise GraphError(
-                f"gives {first}, where the batch of {self._batch} was; expected every value to "
+                f"gives {first}, where the batch of {self.batch} was; expected every value to "
                 "keep the batch axis in front: write -1 for features, not for the batch"
             )
         rest = sizes[1:]
@@ -194,18 +215,19 @@ class Walk:
                     f"{self.builder.what}: input '{name}' is {list(sizes)}; expected a batch axis "
                     "and the axes of a sample after it"
                 )
-            self._batch = sizes[0]
+            self.batch = sizes[0]
             open_axes = [place for place, size in enumerate(sizes[1:], 1) if isinstance(size, str)]
             if open_axes:
                 raise SpecError(
                     f"{self.builder.what}: input '{name}' leaves axes {open_axes} open; expected "
                     "the batch axis alone: export it with fixed sizes for the others"
                 )
-            self._values[name] = self.builder.input(name, self.shape(name))
+            self._values[name] = Placed(self.builder.input(name, self.shape(name)))
 
     def _take(self, call: Call) -> None:
         here = Here(self, call)
         if not call.outputs or not any(name in self._program.shapes for name in call.outputs):
+            self._sizes.update(call.outputs)
             return  # sizes: the traced shapes tell them
         changed = self._program.shared_change(call)
         if changed:
@@ -224,22 +246,26 @@ class Walk:
         if call.outputs[0] in self._program.whole:
             raise GraphError("gives whole numbers or truth values; expected floats")
         found = self._handlers[call.operator](here)
-        results = [found] if isinstance(found, Value) else list(found)
+        results = [found] if isinstance(found, (Value, Placed)) else list(found)
         for name, value in zip(call.outputs, results, strict=False):
-            self._values[name] = value
+            self._values[name] = value if isinstance(value, Placed) else Placed(value)
         self._check_shapes(call)
 
     def _check_shapes(self, call: Call) -> None:
         """Hold what was built against what PyTorch traced."""
         for name in call.outputs:
-            if name in self._values and self._values[name].shape != self.shape(name):
+            found = self._values.get(name)
+            if found is None:
+                continue
+            expected = self.shape(name) if found.is_plain else self.traced(name)
+            if not found.fits(self.traced(name), self.batch):
                 raise GraphError(
-                    f"would give {list(self._values[name].shape)} where PyTorch traced "
-                    f"{list(self.shape(name))}"
+                    f"would give {list(found.value.shape)} where PyTorch traced {list(expected)}"
                 )
 
     def _is_constant(self, call: Call) -> bool:
-        return all(name in self.constants for name in call.reads)
+        reads = [name for name in call.reads if name not in self._sizes]
+        return all(name in self.constants for name in reads)
 
     def _refuse(self, call: Call, error: object) -> None:
         """Note a refusal, and stand in for the call's values, so that those after it are seen."""
@@ -251,6 +277,6 @@ class Walk:
         self.builder.refuse(call.place, call.operator, error)
         for name in call.outputs:
             try:
-                self._values[name] = Value(name, self.shape(name))
+                self._values[name] = Placed(Value(name, self.shape(name)))
             except GraphError:
                 continue

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thresher.errors import GraphError, Refusal, UnsupportedError
 from thresher.ir import Graph, Input, Node, Op, Tensor
 from thresher.ir.op import Shape
-from thresher.ir.ops import Convolution, Identity, Linear, Scale
+from thresher.ir.ops import Convolution, Identity, Linear, PositionwiseLinear, Scale
 from thresher.ir.tensors import FLOATS, expect_finite, expect_size
 
 Array = NDArray[Any]
@@ -57,6 +57,7 @@ class GraphBuilder:
         self.refusals: list[Refusal] = []
         self._inputs: list[Input] = []
         self._nodes: list[Node] = []
+        self._by_name: dict[str, Node] = {}
         self._names: set[str] = set()
         self._tensors: dict[str, _Held] = {}
 
@@ -80,7 +81,12 @@ class GraphBuilder:
         expect_values(name, shape)
         node = Node(self._fresh(name), op, tuple(value.name for value in inputs))
         self._nodes.append(node)
+        self._by_name[node.name] = node
         return Value(node.name, shape)
+
+    def node(self, value: Value) -> Node | None:
+        """Return the node that gives a value; None for an input."""
+        return self._by_name.get(value.name)
 
     def tensor(self, name: str, values: Array) -> Tensor:
         """Return the tensor of that name, float16, float32 or float64; one array gives one tensor.
@@ -116,7 +122,7 @@ class GraphBuilder:
             raise UnsupportedError(self.what, self.refusals)
 
     def finish(self, outputs: Sequence[Value]) -> Graph:
-        """Return the graph.
+        """Return the graph of all that the outputs need.
 
         Raises
         ------
@@ -130,7 +136,8 @@ class GraphBuilder:
             self.add("output", Identity(), value) if value.name in sources else value
             for value in outputs
         ]
-        nodes, names = _with_biases(self._nodes, [value.name for value in ends])
+        given = [value.name for value in ends]
+        nodes, names = _with_biases(_that_lead_to(given, self._nodes), given)
         return Graph(self.name, tuple(self._inputs), tuple(nodes), tuple(dict.fromkeys(names)))
 
     def _fresh(self, name: str) -> str:
@@ -159,6 +166,14 @@ def _clean(name: str) -> str:
     return "".join(kept).strip("/") or "node"
 
 
+def _that_lead_to(outputs: Sequence[str], nodes: Sequence[Node]) -> list[Node]:
+    needed = set(outputs)
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    return [node for node in nodes if node.name in needed]
+
+
 def _with_biases(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[list[Node], list[str]]:
     """Make offsets that follow a linear layer without bias its bias."""
     readers = Counter([name for node in nodes for name in node.inputs] + list(outputs))
@@ -167,8 +182,9 @@ def _with_biases(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[list[No
     for node in nodes:
         source = now.get(node.inputs[0], node.inputs[0])
         layer = kept.get(source)
-        if layer is not None and _is_offset(node) and readers[source] == 1 and _is_plain(layer):
-            changes: dict[str, Any] = {"bias": node.op.tensors["bias"]}
+        bias = None if layer is None or readers[source] > 1 else _offset(node, layer)
+        if layer is not None and bias is not None:
+            changes: dict[str, Any] = {"bias": bias}
             kept[source] = replace(layer, op=replace(layer.op, **changes))
             now[node.name] = source
             readers[source] = readers[node.name]
@@ -178,10 +194,16 @@ def _with_biases(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[list[No
     return list(kept.values()), [now.get(name, name) for name in outputs]
 
 
-def _is_plain(node: Node) -> bool:
-    return isinstance(node.op, (Convolution, Linear)) and node.op.bias is None
-
-
-def _is_offset(node: Node) -> bool:
+def _offset(node: Node, layer: Node) -> Tensor | None:
+    """Return what a node adds to every output of a linear layer without bias, as a bias (out,)."""
     op = node.op
-    return isinstance(op, Scale) and op.bias is not None and bool((op.weight.values == 1).all())
+    if not isinstance(op, Scale) or op.bias is None or not (op.weight.values == 1).all():
+        return None
+    if isinstance(layer.op, (Convolution, Linear)) and layer.op.bias is None:
+        return op.bias if len(op.bias.shape) == 1 else None
+    if isinstance(layer.op, PositionwiseLinear) and layer.op.bias is None:
+        values, out = op.bias.values, layer.op.out_features
+        by_place = values.reshape(-1, out if values.ndim > 1 else 1)
+        if (by_place == by_place[0]).all():
+            return Tensor(op.bias.name, np.broadcast_to(by_place[0], (out,)).copy())
+    return None

@@ -254,7 +254,7 @@ def _function(here: _Here, name: str, given: Any, x: _Item) -> _Item:
         "relu": lambda: here.b.add(name, Relu(), x.value),
         "relu6": lambda: layers.clip(here.b, name, x.value, 0.0, 6.0),
         "leaky_relu": lambda: layers.leaky_relu(here.b, name, x.value, np.asarray(0.2)),
-        "softmax": lambda: layers.softmax(here.b, name, x.value, -1),
+        "softmax": lambda: layers.softmax(here.b, name, x.value, 0),
     }
     if kind not in plain:
         raise GraphError(f"has the activation '{kind}'; expected one of {', '.join(plain)}")

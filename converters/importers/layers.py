@@ -6,7 +6,7 @@ computes most bears the layer's name; those before and after it have a suffix.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import prod, sqrt
 
 import numpy as np
 
@@ -22,16 +22,26 @@ from thresher.ir.ops import (
     Conv1d,
     Conv2d,
     ConvTranspose2d,
+    Elu,
     Flatten,
     GlobalAvgPool,
+    HardSigmoid,
+    HardSwish,
     LeakyRelu,
     Linear,
+    MatMul,
     MaxPool2d,
+    Mean,
+    Mul,
     Pad,
+    Permute,
+    PositionwiseLinear,
     Qcfs,
     Relu,
     Reshape,
     Scale,
+    Sigmoid,
+    Silu,
     Slice,
     Softmax,
     UpsampleNearest,
@@ -39,6 +49,8 @@ from thresher.ir.ops import (
 
 Sides = tuple[int, int]
 
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Such that mean 0 and variance 1 are a fixed point (Klambauer et al. 2017)."""
 LARGEST_FIELD = 2**20
 """What a kernel, stride, padding or dilation may be."""
 
@@ -130,6 +142,15 @@ def reshape(b: GraphBuilder, name: str, x: Value, shape: Shape) -> Value:
 
 def reshape_if_needed(b: GraphBuilder, name: str, x: Value, shape: Shape) -> Value:
     return x if x.shape == shape else reshape(b, name, x, shape)
+
+
+def permute(b: GraphBuilder, name: str, x: Value, order: Sequence[int]) -> Value:
+    """Bring the axes, without the batch axis, into another order; those of size 1 fold."""
+    shape = tuple(x.shape[axis] for axis in order)
+    moved = [axis for axis in order if x.shape[axis] != 1]
+    if moved == sorted(moved):
+        return reshape_if_needed(b, name, x, shape)
+    return b.add(name, Permute(order=tuple(order)), x)
 
 
 def _as_image(b: GraphBuilder, name: str, x: Value) -> Value:
@@ -327,19 +348,83 @@ def leaky_relu(b: GraphBuilder, name: str, x: Value, slopes: Array) -> Value:
 
 
 def softmax(b: GraphBuilder, name: str, x: Value, axis: int) -> Value:
-    """Take the softmax over the classes; `axis` counts the batch axis."""
-    if len(x.shape) != 1 or axis not in (1, -1):
-        raise GraphError(
-            f"is over axis {axis} of (N, {', '.join(map(str, x.shape))}); expected it over the "
-            "classes (N, C) at the output"
-        )
-    return b.add(name, Softmax(), x)
+    """Take the softmax along an axis, counted without the batch axis."""
+    return b.add(name, Softmax(axis=-1 if axis == len(x.shape) - 1 else axis), x)
+
+
+def elu(b: GraphBuilder, name: str, x: Value, alpha: float, scale: float, within: float) -> Value:
+    """Take scale * x where it is positive, scale * alpha * (exp(within * x) - 1) elsewhere."""
+    inner = x if within == 1 else affine(b, f"{name}.within", x, within)
+    y = b.add(name, Elu(alpha=alpha * within), inner)
+    return y if scale == within else affine(b, f"{name}.scale", y, scale / within)
+
+
+def multiply(b: GraphBuilder, name: str, x: Value, y: Value) -> Value:
+    """Multiply two values; one by a sigmoid of itself is a SiLU, or a hard swish."""
+    for gate, value in ((b.node(x), y), (b.node(y), x)):
+        if gate is None or gate.inputs != (value.name,):
+            continue
+        if isinstance(gate.op, Sigmoid):
+            return b.add(name, Silu(), value)
+        if gate.op == HardSigmoid():
+            return b.add(name, HardSwish(), value)
+    return b.add(name, Mul(), x, y)
+
+
+def attention(
+    b: GraphBuilder, name: str, query: Value, key: Value, value: Value, scale: float | None
+) -> Value:
+    """Weigh values (..., m, v) by softmax(scale * query (..., n, d) @ key (..., m, d)^T).
+
+    `scale` None is 1 / sqrt(d) (Vaswani et al. 2017).
+    """
+    factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
+    scaled = affine(b, f"{name}.scaled", query, factor)
+    scores = b.add(f"{name}.scores", MatMul(transpose=True), scaled, key)
+    weights = b.add(f"{name}.weights", Softmax(), scores)
+    return b.add(name, MatMul(), weights, value)
 
 
 def concatenate(b: GraphBuilder, name: str, parts: Sequence[Value], axis: int) -> Value:
     """Join values along an axis that counts the batch axis."""
     axis = _axis(axis, parts[0])
     return b.add(name, Concat(axis=axis - 1), *parts)
+
+
+def join(b: GraphBuilder, name: str, parts: Sequence[Value | Array], axis: int) -> Value:
+    """Join values, and constants at either end, along an axis without the batch axis.
+
+    Constants become zeros that the values are padded with, and an offset.
+    """
+    given = [place for place, part in enumerate(parts) if isinstance(part, Value)]
+    values = [part for part in parts if isinstance(part, Value)]
+    if len(values) == len(parts):
+        return b.add(name, Concat(axis=axis), *values)
+    first, last = given[0], given[-1]
+    if len(values) <= last - first:
+        raise GraphError("joins a constant between values; expected it before or after them")
+    shape = values[0].shape
+    ends = [
+        [np.broadcast_to(part, (*shape[:axis], part.shape[axis], *shape[axis + 1 :]))
+         for part in side if not isinstance(part, Value)]
+        for side in (parts[:first], parts[last + 1 :])
+    ]  # fmt: skip
+    x = values[0] if len(values) == 1 else b.add(f"{name}.values", Concat(axis=axis), *values)
+    inner = np.zeros(x.shape, np.float32)
+    offset = np.concatenate([*ends[0], inner, *ends[1]], axis)
+    sides = [(0, 0)] * len(shape)
+    sides[axis] = (
+        sum(part.shape[axis] for part in ends[0]), sum(part.shape[axis] for part in ends[1])
+    )  # fmt: skip
+    padded = pad(b, f"{name}.pad", x, sides, 0.0, "constant")
+    return affine(b, name, padded, 1.0, offset)
+
+
+def mean(b: GraphBuilder, name: str, x: Value, axes: Sequence[int], keep: bool) -> Value:
+    """Average over axes without the batch axis; all places of channels are a global pool."""
+    if len(x.shape) in (2, 3) and list(axes) == list(range(1, len(x.shape))):
+        return global_average(b, name, x, keep)
+    return b.add(name, Mean(axes=tuple(axes), keep=keep), x)
 
 
 def cut(b: GraphBuilder, name: str, x: Value, before: Sequence[int], after: Sequence[int]) -> Value:
@@ -404,12 +489,8 @@ def affine(
     given = [np.asarray(factor), np.asarray(0.0 if offset is None else offset)]
     dtype = np.result_type(*(item.dtype for item in given if item.ndim), np.float32)
     full = [_spread(item, x.shape).astype(dtype) for item in given]
-    if all(_is_by_channel(item) for item in full):
-        by_channel = [item.reshape(x.shape[0], -1)[:, 0] for item in full]
-        return b.add(name, _scale(b, name, by_channel, offset is not None), x)
-    flat = reshape_if_needed(b, f"{name}.flat", x, (prod(x.shape),))
-    y = b.add(name, _scale(b, name, [i.ravel() for i in full], offset is not None), flat)
-    return reshape_if_needed(b, f"{name}.shape", y, x.shape)
+    least = [_by_channel(item) for item in full]
+    return b.add(name, _scale(b, name, least, offset is not None), x)
 
 
 def _scale(b: GraphBuilder, name: str, values: Sequence[Array], shifted: bool) -> Scale:
@@ -431,9 +512,10 @@ def _spread(values: Array, shape: Shape) -> Array:
         ) from None
 
 
-def _is_by_channel(values: Array) -> bool:
+def _by_channel(values: Array) -> Array:
+    """Return one value a channel, (C,), where all of a channel are alike."""
     rows = values.reshape(values.shape[0], -1)
-    return bool((rows == rows[:, :1]).all())
+    return rows[:, 0] if (rows == rows[:, :1]).all() else values
 
 
 def fake_quantised(
@@ -452,13 +534,9 @@ def fake_quantised(
 
 
 def linear(b: GraphBuilder, name: str, x: Value, weight: Tensor, bias: Tensor | None) -> Value:
-    """Multiply (N,) by a weight (out, in)."""
-    if len(x.shape) != 1:
-        raise GraphError(
-            f"works on the last axis of {list(x.shape)} alone; expected (C,) after the batch axis: "
-            "put a flatten before it"
-        )
-    return b.add(name, Linear(weight=weight, bias=bias), x)
+    """Multiply the last axis by a weight (out, in)."""
+    op = Linear if len(x.shape) == 1 else PositionwiseLinear
+    return b.add(name, op(weight=weight, bias=bias), x)
 
 
 def _without_negative(window: Window) -> tuple[Window, tuple[list[int], list[int]]]:

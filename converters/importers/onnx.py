@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from thresher.converters.importers import layers
+from thresher.converters.importers import layers, placed
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
-from thresher.converters.importers.layers import Sides, Window
+from thresher.converters.importers.layers import SELU_ALPHA, SELU_SCALE, Sides, Window
+from thresher.converters.importers.layout import Placed
 from thresher.converters.importers.onnx_file import FLOAT_TYPES, read_onnx
 from thresher.converters.importers.onnx_fold import (
     FOLDERS,
@@ -19,11 +20,24 @@ from thresher.converters.importers.onnx_fold import (
     squeezed,
     unsqueezed,
 )
-from thresher.converters.importers.onnx_walk import Handler, Here, Item, OnnxWalk, Quantised
+from thresher.converters.importers.onnx_walk import Given, Handler, Here, OnnxWalk, Quantised
 from thresher.errors import GraphError
-from thresher.ir import Graph, Tensor
+from thresher.ir import Graph, Op, Tensor
 from thresher.ir.op import Shape
-from thresher.ir.ops import Add, BatchNorm, Dropout, Identity, Relu
+from thresher.ir.ops import (
+    BatchNorm,
+    Dropout,
+    Gelu,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LayerNorm,
+    Relu,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
 
 
 def import_onnx(path: str | Path, shape: Shape | None = None) -> Graph:
@@ -134,7 +148,7 @@ def _cut_sides(
     return tuple(sides)
 
 
-def _gemm(here: Here) -> Value:
+def _gemm(here: Here) -> Placed:
     """Compute alpha * x @ weight + beta * bias."""
     if here.get("transA", 0):
         raise GraphError("transposes its input; expected (N, features)")
@@ -146,7 +160,7 @@ def _gemm(here: Here) -> Value:
         ours = weight if here.get("transB", 0) else weight.T
         tensor = here.b.tensor(f"{here.name}.weight", ours if alpha == 1 else ours * alpha)
     bias = _row(here, 2, tensor.shape[0], beta) if here.has(2) and beta != 0 else None
-    return layers.linear(here.b, here.name, here.x(), tensor, bias)
+    return placed.linear(here.b, here.name, here.placed(), tensor, bias)
 
 
 def _row(here: Here, place: int, n: int, factor: Any) -> Tensor:
@@ -160,12 +174,16 @@ def _row(here: Here, place: int, n: int, factor: Any) -> Tensor:
     return here.b.tensor(f"{here.name}.bias", row * factor)
 
 
-def _matrix_product(here: Here) -> Value:
-    x, weight = here.x(), here.constant(1)
+def _matrix_product(here: Here) -> Placed:
+    """Multiply by a constant (in, out), or by values."""
+    x = here.placed()
+    if not here.is_constant(1):
+        return placed.matrix_product(here.b, here.name, x, here.placed(1))
+    weight = here.constant(1)
     if weight.ndim != 2:
         raise GraphError(f"multiplies by {list(weight.shape)}; expected a constant (in, out)")
     tensor = here.b.tensor(f"{here.name}.weight", weight.T)
-    return layers.linear(here.b, here.name, x, tensor, None)
+    return placed.linear(here.b, here.name, x, tensor, None)
 
 
 def _batch_norm(here: Here) -> Value:
@@ -181,8 +199,82 @@ def _batch_norm(here: Here) -> Value:
     return here.b.add(here.name, op, here.x())
 
 
-def _relu(here: Here) -> Value:
-    return here.b.add(here.name, Relu(), here.x())
+def _layer_norm(here: Here) -> Placed:
+    x = here.placed()
+    axes = x.rank - here.get("axis", -1) % x.rank
+    shape = x.value.shape[len(x.value.shape) - axes :]
+
+    def over(place: int, role: str) -> Tensor | None:
+        if not here.has(place):
+            return None
+        values = here.constant(place)
+        if values.shape == shape:
+            return here.tensor(place)
+        return here.b.tensor(f"{here.name}.{role}", np.broadcast_to(values, shape).copy())
+
+    eps = here.get("epsilon", 1e-5)
+    op = LayerNorm(weight=over(1, "weight"), bias=over(2, "bias"), eps=eps, axes=axes)
+    return placed.layer_norm(here.b, here.name, x, op)
+
+
+def _group_norm(here: Here) -> Value:
+    """Normalise groups of channels; up to opset 20 a group has one weight."""
+    x, groups = here.x(), here.get("num_groups")
+
+    def by_channel(place: int, role: str) -> Tensor:
+        values = here.constant(place)
+        repeats = x.shape[0] // len(values)
+        return here.b.tensor(f"{here.name}.{role}", np.repeat(values, repeats))
+
+    weight, bias = by_channel(1, "weight"), by_channel(2, "bias")
+    op = GroupNorm(weight, bias, eps=here.get("epsilon", 1e-5), groups=groups)
+    return here.b.add(here.name, op, x)
+
+
+def _instance_norm(here: Here) -> Value:
+    x = here.x()
+    eps = here.get("epsilon", 1e-5)
+    op = GroupNorm(here.tensor(1), here.tensor(2), eps=eps, groups=x.shape[0])
+    return here.b.add(here.name, op, x)
+
+
+def _pointwise(make: Callable[[Here], Op]) -> Handler:
+    """Read a function of each value alone, wherever the batch is."""
+    return lambda here: placed.pointwise(here.b, here.name, here.placed(), make(here))
+
+
+def _gelu(here: Here) -> Op:
+    return Gelu(approximate=here.get("approximate", "none"))
+
+
+def _hard_sigmoid(here: Here) -> Op:
+    """Read slope and offset; what is 1/6 in float32 is meant to be 1/6."""
+    slope, offset = here.get("alpha", 0.2), here.get("beta", 0.5)
+    sixth = np.float32(slope) == np.float32(1 / 6)
+    return HardSigmoid(slope=1 / 6 if sixth else slope, offset=offset)
+
+
+def _elu(here: Here) -> Placed:
+    """Read ELU, SELU and CELU."""
+    x, alpha, scale, within = here.placed(), here.get("alpha", 1.0), 1.0, 1.0
+    if here.call.operator == "Celu":
+        within = 1 / alpha
+    if here.call.operator == "Selu":
+        alpha, scale = here.get("alpha", SELU_ALPHA), here.get("gamma", SELU_SCALE)
+    return x.holding(layers.elu(here.b, here.name, x.value, alpha, scale, within))
+
+
+def _swish(here: Here) -> Op:
+    if here.get("alpha", 1.0) != 1:
+        raise GraphError(f"has alpha {here.get('alpha')}; expected 1")
+    return Silu()
+
+
+def _power(here: Here) -> Placed:
+    exponent = here.constant(1)
+    if exponent.size != 1 or exponent.item() != 2:
+        raise GraphError(f"takes the power {exponent.tolist()}; expected 2")
+    return placed.multiply(here.b, here.name, here.placed(), here.placed())
 
 
 def _clip(here: Here) -> Value:
@@ -219,7 +311,12 @@ def _global_max(here: Here) -> Value:
     return layers.global_max(here.b, here.name, here.x(), keep=True)
 
 
-def _reduced(here: Here, function: Callable[..., Value]) -> Value:
+def _mean(here: Here) -> Placed:
+    keep = bool(here.get("keepdims", 1))
+    return placed.mean(here.b, here.name, here.placed(), here.ints("axes", 1) or [], keep)
+
+
+def _maximum(here: Here) -> Value:
     """Reduce all axes after the channels to one number each."""
     x, axes = here.x(), here.ints("axes", 1)
     rank = len(x.shape) + 1
@@ -230,115 +327,121 @@ def _reduced(here: Here, function: Callable[..., Value]) -> Value:
             f"reduces {shown} of (N, {', '.join(map(str, x.shape))}); expected all that come after "
             "the channels"
         )
-    return function(here.b, here.name, x, bool(here.get("keepdims", 1)))
+    return layers.global_max(here.b, here.name, x, bool(here.get("keepdims", 1)))
 
 
-def _folded(here: Here, sizes: Sequence[int]) -> Value:
-    shape = here.without_batch(sizes)
-    return layers.reshape_if_needed(here.b, here.name, here.x(), shape)
+def _folded(here: Here, sizes: Sequence[int]) -> Placed:
+    return here.placed().folded(here.b, here.name, sizes, here.walk.batch)
 
 
-def _flatten(here: Here) -> Value:
-    sizes, axis = here.sizes(here.x()), here.get("axis", 1)
-    shape = here.without_batch([prod(sizes[:axis]), prod(sizes[axis:])])
-    return layers.reshape(here.b, here.name, here.x(), shape)
+def _flatten(here: Here) -> Given:
+    sizes, axis = here.sizes(), here.get("axis", 1)
+    if here.placed().is_plain and axis in (1, 1 - len(sizes)):
+        return layers.reshape(here.b, here.name, here.x(), (prod(sizes[1:]),))
+    return _folded(here, [prod(sizes[:axis]), prod(sizes[axis:])])
 
 
-def _reshape(here: Here) -> Value:
+def _reshape(here: Here) -> Placed:
     asked, allow_zero = here.constant(1).tolist(), bool(here.get("allowzero", 0))
-    return _folded(here, new_shape(asked, here.sizes(here.x()), allow_zero))
+    return _folded(here, new_shape(asked, here.sizes(), allow_zero))
 
 
-def _squeeze(here: Here) -> Value:
-    return _folded(here, squeezed(here.ints("axes", 1), here.sizes(here.x())))
+def _squeeze(here: Here) -> Placed:
+    return _folded(here, squeezed(here.ints("axes", 1), here.sizes()))
 
 
-def _unsqueeze(here: Here) -> Value:
-    return _folded(here, unsqueezed(here.ints("axes", 1) or [], here.sizes(here.x())))
+def _unsqueeze(here: Here) -> Placed:
+    return _folded(here, unsqueezed(here.ints("axes", 1) or [], here.sizes()))
 
 
-def _transpose(here: Here) -> Value:
-    """Exchange axes, where only axes of size 1 move: that is a reshape."""
-    sizes = here.sizes(here.x())
-    order = here.get("perm", list(range(len(sizes)))[::-1])
-    moved = [axis for axis in order if axis == 0 or sizes[axis] != 1]
-    if moved != sorted(moved) or sorted(order) != list(range(len(sizes))):
-        raise GraphError(
-            f"moves axes of (N, {', '.join(map(str, sizes[1:]))}) to {order}; no op exchanges "
-            "them: export the model with the channels in front"
-        )
-    return _folded(here, [sizes[axis] for axis in order])
+def _transpose(here: Here) -> Placed:
+    x = here.placed()
+    return x.permuted(here.b, here.name, here.get("perm", list(range(x.rank))[::-1]))
 
 
-def _add(here: Here) -> Value:
+def _gather(here: Here) -> Placed:
+    """Take one place of an axis."""
+    index, x = here.constant(1), here.placed()
+    if index.ndim:
+        raise GraphError(f"takes the places {index.tolist()[:8]} of an axis; expected one number")
+    return placed.select(here.b, here.name, x, here.get("axis", 0), int(index))
+
+
+def _expand(here: Here) -> Placed:
+    asked = here.constant(1).tolist()
+    if list(np.broadcast_shapes(tuple(asked), tuple(here.sizes()))) != here.sizes():
+        raise GraphError(f"repeats values {here.sizes()} to {asked}")
+    return here.placed()
+
+
+def _add(here: Here) -> Placed:
     if here.is_constant(0) or here.is_constant(1):
         place = 0 if here.is_constant(1) else 1
-        return layers.affine(here.b, here.name, here.x(place), 1.0, here.constant(1 - place))
-    values = [here.x(place) for place in range(len(here.call.inputs))]
+        offset = here.constant(1 - place)
+        return placed.affine(here.b, here.name, here.placed(place), 1.0, offset)
+    values = [here.placed(place) for place in range(len(here.call.inputs))]
     if len(values) == 1:
-        return here.b.add(here.name, Identity(), values[0])
-    return here.b.add(here.name, Add(), *values)
+        return placed.pointwise(here.b, here.name, values[0], Identity())
+    return placed.add(here.b, here.name, *values)
 
 
-def _subtract(here: Here) -> Value:
+def _subtract(here: Here) -> Placed:
     if here.is_constant(1):
-        return layers.affine(here.b, here.name, here.x(), 1.0, -here.constant(1))
+        return placed.affine(here.b, here.name, here.placed(), 1.0, -here.constant(1))
     if here.is_constant(0):
-        return layers.affine(here.b, here.name, here.x(1), -1.0, here.constant(0))
-    other = layers.affine(here.b, f"{here.name}.negative", here.x(1), -1.0)
-    return here.b.add(here.name, Add(), here.x(), other)
+        return placed.affine(here.b, here.name, here.placed(1), -1.0, here.constant(0))
+    other = placed.affine(here.b, f"{here.name}.negative", here.placed(1), -1.0)
+    return placed.add(here.b, here.name, here.placed(), other)
 
 
-def _multiply(here: Here) -> Value:
-    if not here.is_constant(0) and not here.is_constant(1):
-        raise GraphError("multiplies values by one another; no synapse and no neuron does that")
-    place = 0 if here.is_constant(1) else 1
-    return layers.affine(here.b, here.name, here.x(place), here.constant(1 - place))
+def _multiply(here: Here) -> Placed:
+    for constant, value in ((1, 0), (0, 1)):
+        if here.is_constant(constant):
+            factor = here.constant(constant)
+            return placed.affine(here.b, here.name, here.placed(value), factor)
+    return placed.multiply(here.b, here.name, here.placed(), here.placed(1))
 
 
-def _divide(here: Here) -> Value:
+def _divide(here: Here) -> Placed:
     if not here.is_constant(1):
         raise GraphError("divides by values; expected a constant divisor")
     divisor = here.constant(1)
     if not divisor.all():
         raise GraphError("divides by 0")
-    return layers.affine(here.b, here.name, here.x(), 1 / divisor)
+    return placed.affine(here.b, here.name, here.placed(), 1 / divisor)
 
 
-def _negate(here: Here) -> Value:
-    return layers.affine(here.b, here.name, here.x(), -1.0)
+def _negate(here: Here) -> Placed:
+    return placed.affine(here.b, here.name, here.placed(), -1.0)
 
 
-def _concat(here: Here) -> Value:
-    parts = [here.x(place) for place in range(len(here.call.inputs))]
-    return layers.concatenate(here.b, here.name, parts, here.get("axis"))
+def _concat(here: Here) -> Placed:
+    places = range(len(here.call.inputs))
+    parts = [here.constant(p) if here.is_constant(p) else here.placed(p) for p in places]
+    return placed.join(here.b, here.name, parts, here.get("axis"))
 
 
-def _slice(here: Here) -> Value:
-    x = here.x()
+def _slice(here: Here) -> Placed:
+    x = here.placed()
     starts, stops = here.constant(1).tolist(), here.constant(2).tolist()
     axes, steps = here.optional(3), here.optional(4)
     places = list(range(len(starts))) if axes is None else axes.tolist()
     strides = [1] * len(starts) if steps is None else steps.tolist()
-    rank = len(x.shape) + 1
     for axis, start, stop, step in zip(places, starts, stops, strides, strict=True):
-        if axis % rank == 0 and (start, step) == (0, 1) and stop >= here.walk.batch:
+        if axis % x.rank == x.axis and (start, step) == (0, 1) and stop >= here.walk.batch:
             continue
-        x = layers.take(here.b, here.name, x, axis, start, stop, step)
+        x = placed.take(here.b, here.name, x, axis, start, stop, step)
     return x
 
 
-def _split(here: Here) -> list[Item]:
-    x, axis = here.x(), here.get("axis", 0)
-    place, n = axis % (len(x.shape) + 1), len(here.call.outputs)
-    if place == 0:
-        raise GraphError("splits the batch; expected an axis of the samples, from 1 on")
-    size = x.shape[place - 1]
+def _split(here: Here) -> list[Given]:
+    x, axis = here.placed(), here.get("axis", 0)
+    size, n = x.value.shape[x.place(axis)], len(here.call.outputs)
     parts = here.ints("split", 1) or [-(-size // n)] * (n - 1) + [size - -(-size // n) * (n - 1)]
     if sum(parts) != size or len(parts) != n or min(parts) < 1:
         raise GraphError(f"splits {size} into {parts}")
     ends = np.cumsum([0, *parts]).tolist()
-    return [layers.take(here.b, here.name, x, axis, start, stop) for start, stop in pairwise(ends)]
+    return [placed.take(here.b, here.name, x, axis, *part) for part in pairwise(ends)]
 
 
 def _pad(here: Here) -> Value:
@@ -365,7 +468,7 @@ def _resize(here: Here) -> Value:
     axes = [axis % rank for axis in here.get("axes", range(rank))]
     factors = [1.0] * rank
     scales, sizes = here.optional(2), here.optional(3)
-    whole = here.sizes(x)
+    whole = here.sizes()
     if here.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise GraphError("keeps the aspect ratio; expected scales, or sizes that are met")
     for i, axis in enumerate(axes):
@@ -411,29 +514,39 @@ def _is_repetition(n: int, repeat: int, coordinates: str, rounding: str) -> bool
     return bool((found == i // repeat).all())
 
 
-def _softmax(here: Here) -> Value:
+def _softmax(here: Here) -> Given:
+    """Take the softmax along an axis; up to opset 12 over all axes from one on."""
+    x = here.placed()
     axis = here.get("axis", 1 if here.opset < 13 else -1)
-    return layers.softmax(here.b, here.name, here.x(), axis)
+    if here.opset >= 13 or axis in (-1, x.rank - 1):
+        return placed.softmax(here.b, here.name, x, axis)
+    value, place = here.x(), x.place(axis)
+    shape = (*value.shape[:place], prod(value.shape[place:]))
+    flat = layers.reshape_if_needed(here.b, f"{here.name}.flat", value, shape)
+    y = layers.softmax(here.b, here.name, flat, place)
+    return layers.reshape_if_needed(here.b, f"{here.name}.shape", y, value.shape)
 
 
-def _identity(here: Here) -> Item:
+def _identity(here: Here) -> Given:
     found = here.item(0)
-    return here.b.add(here.name, Identity(), found) if isinstance(found, Value) else found
+    if not isinstance(found, Placed):
+        return found
+    return placed.pointwise(here.b, here.name, found, Identity())
 
 
-def _dropout(here: Here) -> Value:
+def _dropout(here: Here) -> Op:
     ratio = here.optional(1)
     training = here.optional(2)
     if training is not None and training.any():
         raise GraphError("drops values, as in training; export it for inference")
     p = here.get("ratio", 0.5) if ratio is None else float(ratio.item())
-    return here.b.add(here.name, Dropout(p=p), here.x())
+    return Dropout(p=p)
 
 
-def _cast(here: Here) -> Value:
+def _cast(here: Here) -> Placed:
     if here.get("to") not in FLOAT_TYPES:
         raise GraphError(f"casts to type {here.get('to')}; expected a float type")
-    return here.x()
+    return here.placed()
 
 
 def _quantised(here: Here) -> Quantised:
@@ -470,7 +583,18 @@ HANDLERS: Mapping[str, Handler] = {
     "Gemm": _gemm,
     "MatMul": _matrix_product,
     "BatchNormalization": _batch_norm,
-    "Relu": _relu,
+    "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "InstanceNormalization": _instance_norm,
+    "Relu": _pointwise(lambda here: Relu()),
+    "Sigmoid": _pointwise(lambda here: Sigmoid()),
+    "Tanh": _pointwise(lambda here: Tanh()),
+    "Gelu": _pointwise(_gelu),
+    "Swish": _pointwise(_swish),
+    "HardSigmoid": _pointwise(_hard_sigmoid),
+    "HardSwish": _pointwise(lambda here: HardSwish()),
+    **dict.fromkeys(("Elu", "Selu", "Celu"), _elu),
+    "Pow": _power,
     "Clip": _clip,
     "LeakyRelu": _leaky_relu,
     "PRelu": _prelu,
@@ -478,13 +602,15 @@ HANDLERS: Mapping[str, Handler] = {
     "MaxPool": _max_pool,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "ReduceMean": lambda here: _reduced(here, layers.global_average),
-    "ReduceMax": lambda here: _reduced(here, layers.global_max),
+    "ReduceMean": _mean,
+    "ReduceMax": _maximum,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Transpose": _transpose,
+    "Gather": _gather,
+    "Expand": _expand,
     "Add": _add,
     "Sum": _add,
     "Sub": _subtract,
@@ -498,7 +624,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Resize": _resize,
     "Softmax": _softmax,
     "Identity": _identity,
-    "Dropout": _dropout,
+    "Dropout": _pointwise(_dropout),
     "Cast": _cast,
     "QuantizeLinear": _quantised,
     "DequantizeLinear": _dequantised,

@@ -9,6 +9,9 @@ import numpy as np
 from thresher.converters.importers.builder import LARGEST_VALUE, Array
 from thresher.errors import GraphError
 
+OPEN_BATCH = 1_000_003
+"""What an open batch axis counts as where shapes are computed: a prime that no other axis has."""
+
 # of onnx.TensorProto.DataType
 _CASTS = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
@@ -177,7 +180,9 @@ def _dequantised(f: Folding) -> Array:
 
 
 def _expand(f: Folding) -> Array:
-    sizes = np.broadcast_shapes(f.input(0).shape, expect_room(f.input(1).tolist()))
+    """Repeat a constant; over the batch it is left to be repeated where it is used."""
+    asked = [1 if size == OPEN_BATCH else size for size in f.input(1).tolist()]
+    sizes = np.broadcast_shapes(f.input(0).shape, expect_room(asked))
     return np.broadcast_to(f.input(0), expect_room(sizes))
 
 

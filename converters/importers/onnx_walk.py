@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
+from thresher.converters.importers.layout import Placed
 from thresher.converters.importers.onnx_file import OnnxCall, OnnxModel
-from thresher.converters.importers.onnx_fold import Fold, Folding
+from thresher.converters.importers.onnx_fold import OPEN_BATCH, Fold, Folding
 from thresher.converters.importers.onnx_shapes import Axes
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
-
-OPEN_BATCH = 1_000_003
-"""What an open batch axis counts as where shapes are computed: a prime that no other axis has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +43,9 @@ class Refused:
     why: str = ""
 
 
-Item = Value | Constant | Quantised | Refused
-Handler = Callable[["Here"], Item | Sequence[Item]]
+Item = Placed | Constant | Quantised | Refused
+Given = Value | Item
+Handler = Callable[["Here"], Given | Sequence[Given]]
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,13 @@ class Here:
         return self.walk.items[self.call.inputs[place]]
 
     def x(self, place: int = 0) -> Value:
-        """Return an input that depends on the graph's."""
+        """Return an input that depends on the graph's, which has the batch axis in front."""
+        return self.placed(place).plain()
+
+    def placed(self, place: int = 0) -> Placed:
+        """Return an input that depends on the graph's, wherever its batch axis is."""
         found = self.item(place)
-        if isinstance(found, Value):
+        if isinstance(found, Placed):
             return found
         if isinstance(found, Quantised):
             raise GraphError("computes with quantised numbers; expected a DequantizeLinear before")
@@ -114,20 +117,9 @@ class Here:
         values = self.optional(place) if given is None else np.asarray(given)
         return None if values is None else [int(item) for item in np.ravel(values)]
 
-    def sizes(self, x: Value) -> list[int]:
-        """Return a value's whole shape, with the batch axis in front."""
-        return [self.walk.batch, *x.shape]
-
-    def without_batch(self, sizes: Sequence[int]) -> Shape:
-        """Return a shape without its batch axis; refuse one that folds the batch into others."""
-        if not sizes or sizes[0] != self.walk.batch:
-            batch = "N" if self.walk.batch == OPEN_BATCH else self.walk.batch
-            shown = ["N" if size == OPEN_BATCH else size for size in sizes]
-            raise GraphError(
-                f"gives {shown}, where the batch axis was {batch}; expected every value to keep it "
-                "in front"
-            )
-        return tuple(sizes[1:])
+    def sizes(self, place: int = 0) -> list[int]:
+        """Return an input's whole shape, with the batch axis."""
+        return self.placed(place).sizes(self.walk.batch)
 
 
 class OnnxWalk:
@@ -177,8 +169,12 @@ class OnnxWalk:
 
     def _output(self, name: str) -> Value | None:
         found = self.items.get(name)
-        if isinstance(found, Value):
-            return found
+        if isinstance(found, Placed):
+            try:
+                return found.plain()
+            except GraphError as error:
+                self.builder.refuse(f"'{name}'", "output", error)
+                return None
         if found is None or not self.builder.refusals:
             kind = "nothing" if found is None else "no value that depends on the inputs"
             raise SpecError(f"{self.builder.what}: output '{name}' is {kind}")
@@ -192,7 +188,7 @@ class OnnxWalk:
 
     def _read_input(
         self, name: str, axes: tuple[int | str, ...] | None, shape: Shape | None
-    ) -> Value:
+    ) -> Placed:
         what = f"{self.builder.what}: input '{name}'"
         if axes is None:
             if shape is None:
@@ -212,7 +208,7 @@ class OnnxWalk:
                 "without the batch axis with --shape C,H,W"
             )
         try:
-            return self.builder.input(name, tuple(int(axis) for axis in sample))
+            return Placed(self.builder.input(name, tuple(int(axis) for axis in sample)))
         except GraphError as error:
             raise SpecError(f"{what}: {error}") from error
 
@@ -252,8 +248,8 @@ class OnnxWalk:
             if why:
                 raise GraphError(why)
             return
-        if call.operator == "Shape" and isinstance(read[0], Value):
-            sizes = np.array(here.sizes(read[0]), np.int64)
+        if call.operator == "Shape" and isinstance(read[0], Placed):
+            sizes = np.array(here.sizes(), np.int64)
             part = sizes[here.get("start", 0) : here.get("end")]
             self._give(call, [Constant(call.outputs[0], part)])
             return
@@ -265,8 +261,9 @@ class OnnxWalk:
         if call.operator not in self._handlers:
             raise GraphError("works on values of the network; expected constants alone")
         found = self._handlers[call.operator](here)
-        items = [found] if isinstance(found, (Value, Constant, Quantised, Refused)) else found
-        self._give(call, list(items))
+        one = isinstance(found, (Value, Placed, Constant, Quantised, Refused))
+        items: Sequence[Given] = [found] if one else found  # type: ignore[list-item, assignment]
+        self._give(call, [Placed(item) if isinstance(item, Value) else item for item in items])
 
     def _give(self, call: OnnxCall, items: Sequence[Item]) -> None:
         """Keep what a node gives; outputs beyond are a mask, indices or statistics of training."""
@@ -289,7 +286,8 @@ class OnnxWalk:
             sample = [axis for axis in axes[1:] if isinstance(axis, int) and axis > 0]
             batched = len(axes) > 1 and (isinstance(axes[0], str) or axes[0] in (0, self.batch))
             told = batched and len(sample) == len(axes) - 1
-            self.items.setdefault(name, Value(name, tuple(sample)) if told else Refused())
+            stand_in = Placed(Value(name, tuple(sample))) if told else Refused()
+            self.items.setdefault(name, stand_in)
 
     @cached_property
     def _told(self) -> Mapping[str, Axes]:

@@ -3,25 +3,45 @@
 Both the operators as exported and the core set that `run_decompositions` leaves are known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 
-from thresher.converters.importers import layers
+from thresher.converters.importers import layers, placed
 from thresher.converters.importers.aten import Program
 from thresher.converters.importers.aten_fold import FOLDERS
-from thresher.converters.importers.aten_walk import Handler, Here, Walk
+from thresher.converters.importers.aten_walk import Given, Handler, Here, Walk
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
-from thresher.converters.importers.layers import Window
+from thresher.converters.importers.layers import SELU_ALPHA, SELU_SCALE, Window
+from thresher.converters.importers.layout import Placed
 from thresher.converters.importers.torch_archive import read_archive
-from thresher.errors import GraphError, MissingExtraError, SpecError, ThresherError
-from thresher.ir import Graph
+from thresher.errors import (
+    GraphError,
+    MissingExtraError,
+    SpecError,
+    ThresherError,
+    UnsupportedError,
+)
+from thresher.ir import Graph, Op
 from thresher.ir.op import Shape
-from thresher.ir.ops import Add, BatchNorm, Dropout, Relu
+from thresher.ir.ops import (
+    BatchNorm,
+    Dropout,
+    Gelu,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    LayerNorm,
+    Relu,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
 
 
 def import_torch(module: Any, example: Any) -> Graph:
@@ -59,7 +79,8 @@ def import_torch(module: Any, example: Any) -> Graph:
     try:
         exported = torch.export.export(module, inputs)
         program = _read_back(exported)
-        if any(program.shared_change(call) for call in program.calls):
+        in_place = any(program.shared_change(call) for call in program.calls)
+        if in_place:
             program = _read_back(exported.run_decompositions({}))  # nothing works in place there
     except ThresherError:
         raise
@@ -68,7 +89,25 @@ def import_torch(module: Any, example: Any) -> Graph:
             f"PyTorch cannot export {what}: {_first_line(error)}; expected a module that "
             "torch.export.export takes"
         ) from error
-    return _graph(program, type(module).__name__, what)
+    try:
+        return _graph(program, type(module).__name__, what)
+    except UnsupportedError:
+        simpler = None if in_place else _of_core(exported)
+        if simpler is None:
+            raise
+        try:
+            return _graph(simpler, type(module).__name__, what)
+        except UnsupportedError:
+            pass  # the module's own calls say it better
+        raise
+
+
+def _of_core(exported: Any) -> Program | None:
+    """Return the program in ATen's core operators, of which an einsum is made, for example."""
+    try:
+        return _read_back(exported.run_decompositions())
+    except Exception:  # PyTorch's own, of every kind
+        return None
 
 
 def import_torch_archive(path: Path, shape: Shape | None = None) -> Graph:
@@ -191,23 +230,39 @@ def _conv_transpose(here: Here) -> Value:
     return _transposed(here, here.required("weight").values.ndim - 2)
 
 
-def _linear(here: Here) -> Value:
+def _linear(here: Here) -> Placed:
     weight, bias = here.required("weight"), here.tensor("bias")
-    return layers.linear(here.b, here.name, here.x("input"), weight, bias)
+    return placed.linear(here.b, here.name, here.placed("input"), weight, bias)
 
 
-def _matrix_product(here: Here, x: str, weight: str, bias: str | None = None) -> Value:
-    """Multiply by a constant (in, out), which most often is a transposed weight (out, in)."""
-    product = here.constant(weight)
+def _matrix_product(here: Here, x: str, other: str, bias: str | None = None) -> Placed:
+    """Multiply by a constant (in, out), most often a transposed weight (out, in), or by values."""
+    if not here.is_constant(other) and bias is None:
+        return placed.matrix_product(here.b, here.name, here.placed(x), here.placed(other))
+    product = here.constant(other)
+    if product is not None and product.ndim == 3 and (product == product[:1]).all():
+        product = product[0]  # repeated for each sample, as a bmm needs it
     if product is None or product.ndim != 2:
-        raise GraphError("multiplies values by one another; expected a constant (in, out)")
-    name = f"{here.name}.weight"
+        shown = None if product is None else list(product.shape)
+        raise GraphError(f"multiplies by {shown}; expected a constant (in, out)")
     given = None if bias is None else here.constant(bias)
     shift = None if given is None else here.b.tensor(f"{here.name}.bias", given)
-    return layers.linear(here.b, here.name, here.x(x), here.b.tensor(name, product.T), shift)
+    tensor = here.b.tensor(f"{here.name}.weight", product.T)
+    return placed.linear(here.b, here.name, here.placed(x), tensor, shift)
 
 
-def _addmm(here: Here) -> Value:
+def _attention(here: Here) -> Placed:
+    """Read scaled_dot_product_attention, the heads with or before the batch, without a mask."""
+    if here.get("is_causal", False) or here.call.arguments.get("attn_mask") is not None:
+        raise GraphError("has a mask; expected an attention of all positions to all")
+    if here.get("enable_gqa", False):
+        raise GraphError("shares keys among queries; expected as many of both")
+    query, key, value = (here.placed(name) for name in ("query", "key", "value"))
+    scale = None if here.get("scale") is None else here.number("scale")
+    return placed.attention(here.b, here.name, query, key, value, scale)
+
+
+def _addmm(here: Here) -> Placed:
     if here.number("beta", 1) != 1 or here.number("alpha", 1) != 1:
         raise GraphError("has factors alpha or beta; expected 1")
     return _matrix_product(here, "mat1", "mat2", "self")
@@ -226,8 +281,53 @@ def _batch_norm(here: Here) -> Value:
     return here.b.add(here.name, op, here.x("input"))
 
 
-def _relu(here: Here) -> Value:
-    return here.b.add(here.name, Relu(), here.x())
+def _layer_norm(here: Here) -> Placed:
+    axes = len(cast(list[int], here.get("normalized_shape")))
+    op = LayerNorm(here.tensor("weight"), here.tensor("bias"), here.number("eps", 1e-5), axes)
+    return placed.layer_norm(here.b, here.name, here.placed("input"), op)
+
+
+def _group_norm(here: Here) -> Value:
+    native = here.call.operator == "native_group_norm"
+    groups = here.integer("group" if native else "num_groups")
+    op = GroupNorm(here.tensor("weight"), here.tensor("bias"), here.number("eps", 1e-5), groups)
+    return here.b.add(here.name, op, here.x("input"))
+
+
+def _instance_norm(here: Here) -> Value:
+    """Read what normalises each channel by itself; by running statistics it is a batch norm."""
+    if not here.get("use_input_stats", True):
+        return _batch_norm(here)
+    x = here.x("input")
+    op = GroupNorm(here.tensor("weight"), here.tensor("bias"), here.number("eps", 1e-5), x.shape[0])
+    return here.b.add(here.name, op, x)
+
+
+def _pointwise(make: Callable[[Here], Op]) -> Handler:
+    """Read a function of each value alone, wherever the batch is."""
+
+    def handle(here: Here) -> Placed:
+        x = here.placed("self" if "self" in here.call.arguments else "input")
+        return placed.pointwise(here.b, here.name, x, make(here))
+
+    return handle
+
+
+def _elu(here: Here) -> Placed:
+    """Read ELU, CELU, max(x, 0) + min(alpha (exp(x / alpha) - 1), 0), and SELU."""
+    x, alpha = here.placed(), here.number("alpha", 1.0)
+    scale, within = here.number("scale", 1.0), here.number("input_scale", 1.0)
+    if here.call.operator.startswith("celu"):
+        within = 1 / alpha
+    if here.call.operator.startswith("selu"):
+        alpha, scale = SELU_ALPHA, SELU_SCALE
+    return x.holding(layers.elu(here.b, here.name, x.value, alpha, scale, within))
+
+
+def _power(here: Here) -> Placed:
+    if here.get("exponent") not in (2, 2.0):
+        raise GraphError(f"takes the power {here.get('exponent')}; expected 2")
+    return placed.multiply(here.b, here.name, here.placed(), here.placed())
 
 
 def _clip(here: Here, low: str, high: str, defaults: tuple[float | None, float | None]) -> Value:
@@ -262,60 +362,55 @@ def _adaptive(here: Here, n: int, average: bool) -> Value:
     return layers.adaptive_pool(here.b, here.name, here.x(), sizes, average)
 
 
-def _mean(here: Here) -> Value:
-    x, axes = here.x(), here.get("dim")
-    rank = len(x.shape) + 1
-    found = sorted(axis % rank for axis in cast(list[int], axes or []))
-    if found != list(range(2, rank)):
-        raise GraphError(
-            f"averages axes {axes} of {list(x.shape)}; expected all places of (C, ...)"
-        )
-    return layers.global_average(here.b, here.name, x, bool(here.get("keepdim", False)))
+def _mean(here: Here) -> Placed:
+    axes, keep = cast(list[int], here.get("dim") or []), bool(here.get("keepdim", False))
+    return placed.mean(here.b, here.name, here.placed(), axes, keep)
 
 
-def _fold(here: Here) -> Value:
+def _fold(here: Here) -> Placed:
     """Bring the values, in their order, into the shape that PyTorch traced."""
-    return layers.reshape_if_needed(here.b, here.name, here.x(), here.shape)
+    return here.placed().folded(here.b, here.name, here.traced(), here.walk.batch)
 
 
-def _flatten(here: Here) -> Value:
-    return layers.reshape(here.b, here.name, here.x(), here.shape)
-
-
-def _permute(here: Here) -> Value:
-    """Exchange axes, where only axes of size 1 move: that is a reshape."""
-    x, rank = here.x(), len(here.x().shape) + 1
-    if here.call.operator == "permute":
-        order = [axis % rank for axis in here.ints("dims", rank)]
-    else:
-        order, (a, z) = list(range(rank)), (here.integer(f"dim{i}") % rank for i in (0, 1))
-        order[a], order[z] = z, a
-    sizes = (0, *x.shape)
-    moved = [axis for axis in order if axis == 0 or sizes[axis] != 1]
-    if moved != sorted(moved):
-        raise GraphError(
-            f"moves axes of {list(x.shape)} to {order}; no op exchanges them: keep the channels "
-            "in front"
-        )
+def _flatten(here: Here) -> Given:
+    if here.placed().is_plain and here.traced()[0] == here.walk.batch:
+        return layers.reshape(here.b, here.name, here.x(), here.shape)
     return _fold(here)
 
 
-def _same(here: Here) -> Value:
-    return here.x()
+def _permute(here: Here) -> Placed:
+    x = here.placed()
+    if here.call.operator == "permute":
+        return x.permuted(here.b, here.name, here.ints("dims", x.rank))
+    order = list(range(x.rank))
+    a, z = (here.integer(f"dim{i}") % x.rank for i in (0, 1))
+    order[a], order[z] = z, a
+    return x.permuted(here.b, here.name, order)
 
 
-def _dropout(here: Here) -> Value:
+def _same(here: Here) -> Placed:
+    return here.placed()
+
+
+def _expand(here: Here) -> Placed:
+    x = here.placed()
+    if not x.fits(here.traced(), here.walk.batch):
+        raise GraphError(f"repeats values {list(x.value.shape)} to {list(here.traced())}")
+    return x
+
+
+def _dropout(here: Here) -> Op:
     if here.get("train", False):
         raise GraphError("drops values, as in training; call the module's eval() first")
-    return here.b.add(here.name, Dropout(p=here.number("p", 0.5)), here.x("input"))
+    return Dropout(p=here.number("p", 0.5))
 
 
-def _softmax(here: Here) -> Value:
-    return layers.softmax(here.b, here.name, here.x(), here.integer("dim"))
+def _softmax(here: Here) -> Placed:
+    return placed.softmax(here.b, here.name, here.placed(), here.integer("dim"))
 
 
-def _cat(here: Here) -> Value:
-    return layers.concatenate(here.b, here.name, here.values("tensors"), here.integer("dim", 0))
+def _cat(here: Here) -> Placed:
+    return placed.join(here.b, here.name, here.listed("tensors"), here.integer("dim", 0))
 
 
 def _slice(here: Here) -> Value:
@@ -334,22 +429,24 @@ def _narrow(here: Here) -> Value:
     return layers.take(here.b, here.name, here.x(), here.integer("dim"), start, start + length)
 
 
-def _select(here: Here) -> Value:
-    x, axis, place = here.x(), here.integer("dim"), here.integer("index")
-    stop = place + 1 if place != -1 else 2**62
-    y = layers.take(here.b, here.name, x, axis, place, stop)
-    return layers.reshape_if_needed(here.b, f"{here.name}.shape", y, here.shape)
+def _select(here: Here) -> Placed:
+    axis, index = here.integer("dim"), here.integer("index")
+    return placed.select(here.b, here.name, here.placed(), axis, index)
 
 
-def _split(here: Here) -> list[Value]:
+def _unbind(here: Here) -> list[Placed]:
+    x, axis = here.placed(), here.integer("dim", 0)
+    places = range(len(here.call.outputs))
+    return [placed.select(here.b, here.name, x, axis, index) for index in places]
+
+
+def _split(here: Here) -> list[Placed]:
     """Cut along an axis into the parts that PyTorch traced."""
-    x, axis = here.x(), here.integer("dim", 0)
-    place, start, parts = axis % (len(x.shape) + 1), 0, []
+    x, axis, ends = here.placed(), here.integer("dim", 0), [0]
+    x.place(axis)
     for name in here.call.outputs:
-        size = (0, *here.walk.shape(name))[place]
-        parts.append(layers.take(here.b, here.name, x, axis, start, start + size))
-        start += size
-    return parts
+        ends.append(ends[-1] + int(here.traced(name)[axis]))
+    return [placed.take(here.b, here.name, x, axis, *part) for part in pairwise(ends)]
 
 
 def _pad(here: Here) -> Value:
@@ -370,53 +467,56 @@ def _upsample(here: Here) -> Value:
     return layers.upsample(here.b, here.name, x, scale)
 
 
-def _add(here: Here, sign: float = 1.0) -> Value:
+def _add(here: Here, sign: float = 1.0) -> Placed:
     """Add values, or a value and a constant; `alpha` multiplies the second."""
     factor = sign * here.number("alpha", 1)
     if here.is_constant("other"):
         offset = _constant(here, "other") * factor
-        return layers.affine(here.b, here.name, here.x(), 1.0, offset)
+        return placed.affine(here.b, here.name, here.placed(), 1.0, offset)
     if here.is_constant("self"):
-        return layers.affine(here.b, here.name, here.x("other"), factor, _constant(here, "self"))
-    x, other = here.x(), here.x("other")
-    if x.shape != other.shape:
-        raise GraphError(f"adds {list(x.shape)} and {list(other.shape)}; expected one shape")
+        offset = _constant(here, "self")
+        return placed.affine(here.b, here.name, here.placed("other"), factor, offset)
+    x, other = here.placed(), here.placed("other")
+    if x.value.shape != other.value.shape:
+        shapes = list(x.value.shape), list(other.value.shape)
+        raise GraphError("adds {} and {}; expected one shape".format(*shapes))
     if factor != 1:
-        other = layers.affine(here.b, f"{here.name}.scale", other, factor)
-    return here.b.add(here.name, Add(), x, other)
+        other = placed.affine(here.b, f"{here.name}.scale", other, factor)
+    return placed.add(here.b, here.name, x, other)
 
 
-def _subtract(here: Here) -> Value:
+def _subtract(here: Here) -> Placed:
     return _add(here, -1.0)
 
 
-def _reverse_subtract(here: Here) -> Value:
+def _reverse_subtract(here: Here) -> Placed:
     """Return other - alpha * self."""
     if not here.is_constant("other"):
         raise GraphError("subtracts by rsub; expected a constant to subtract from")
     factor = -here.number("alpha", 1)
-    return layers.affine(here.b, here.name, here.x(), factor, _constant(here, "other"))
+    offset = _constant(here, "other")
+    return placed.affine(here.b, here.name, here.placed(), factor, offset)
 
 
-def _multiply(here: Here) -> Value:
-    if here.is_constant("other"):
-        return layers.affine(here.b, here.name, here.x(), _constant(here, "other"))
-    if here.is_constant("self"):
-        return layers.affine(here.b, here.name, here.x("other"), _constant(here, "self"))
-    raise GraphError("multiplies values by one another; no synapse and no neuron does that")
+def _multiply(here: Here) -> Placed:
+    for constant, value in (("other", "self"), ("self", "other")):
+        if here.is_constant(constant):
+            factor = _constant(here, constant)
+            return placed.affine(here.b, here.name, here.placed(value), factor)
+    return placed.multiply(here.b, here.name, here.placed(), here.placed("other"))
 
 
-def _divide(here: Here) -> Value:
+def _divide(here: Here) -> Placed:
     if not here.is_constant("other") or here.get("rounding_mode") is not None:
         raise GraphError("divides by values, or rounds; expected a constant divisor")
     divisor = _constant(here, "other")
     if not divisor.all():
         raise GraphError("divides by 0")
-    return layers.affine(here.b, here.name, here.x(), 1.0 / divisor)
+    return placed.affine(here.b, here.name, here.placed(), 1.0 / divisor)
 
 
-def _negate(here: Here) -> Value:
-    return layers.affine(here.b, here.name, here.x(), -1.0)
+def _negate(here: Here) -> Placed:
+    return placed.affine(here.b, here.name, here.placed(), -1.0)
 
 
 def _constant(here: Here, name: str) -> Array:
@@ -442,11 +542,27 @@ HANDLERS: Mapping[str, Handler] = {
     "linear": _linear,
     "addmm": _addmm,
     "mm": lambda here: _matrix_product(here, "self", "mat2"),
+    "bmm": lambda here: _matrix_product(here, "self", "mat2"),
     "matmul": lambda here: _matrix_product(here, "self", "other"),
     **dict.fromkeys(
         ("batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), _batch_norm
     ),
-    **dict.fromkeys(("relu", "relu_"), _relu),
+    "scaled_dot_product_attention": _attention,
+    **dict.fromkeys(("layer_norm", "native_layer_norm"), _layer_norm),
+    **dict.fromkeys(("group_norm", "native_group_norm"), _group_norm),
+    "instance_norm": _instance_norm,
+    **dict.fromkeys(("relu", "relu_"), _pointwise(lambda here: Relu())),
+    **dict.fromkeys(("sigmoid", "sigmoid_"), _pointwise(lambda here: Sigmoid())),
+    **dict.fromkeys(("tanh", "tanh_"), _pointwise(lambda here: Tanh())),
+    **dict.fromkeys(("silu", "silu_"), _pointwise(lambda here: Silu())),
+    **dict.fromkeys(
+        ("gelu", "gelu_"),
+        _pointwise(lambda here: Gelu(approximate=str(here.get("approximate", "none")))),
+    ),
+    **dict.fromkeys(("hardsigmoid", "hardsigmoid_"), _pointwise(lambda here: HardSigmoid())),
+    **dict.fromkeys(("hardswish", "hardswish_"), _pointwise(lambda here: HardSwish())),
+    **dict.fromkeys(("elu", "elu_", "celu", "celu_", "selu", "selu_"), _elu),
+    "pow": _power,
     **dict.fromkeys(
         ("hardtanh", "hardtanh_"), lambda here: _clip(here, "min_val", "max_val", (-1.0, 1.0))
     ),
@@ -478,12 +594,16 @@ HANDLERS: Mapping[str, Handler] = {
          "positive"),
         _same,
     ),
-    **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "native_dropout"), _dropout),
+    "expand": _expand,
+    **dict.fromkeys(
+        ("dropout", "dropout_", "feature_dropout", "native_dropout"), _pointwise(_dropout)
+    ),
     **dict.fromkeys(("softmax", "_softmax"), _softmax),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     **dict.fromkeys(("slice", "slice_copy"), _slice),
     "narrow": _narrow,
     **dict.fromkeys(("select", "select_copy"), _select),
+    "unbind": _unbind,
     **dict.fromkeys(("split", "chunk", "split_with_sizes", "tensor_split"), _split),
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
     **dict.fromkeys(

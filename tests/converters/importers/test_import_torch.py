@@ -94,15 +94,52 @@ def test_all_unsupported_operators_are_listed_with_their_lines() -> None:
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.act = nn.Sigmoid()
+            self.act = nn.Softplus()
 
         def forward(self, x: Any) -> Any:
-            return torch.tanh(self.act(x) * x)
+            return torch.sin(self.act(x) / x)
 
     with pytest.raises(UnsupportedError) as caught:
         thresher.import_torch(Odd(), torch.zeros(1, 3))
-    assert [item.operation for item in caught.value.refusals] == ["sigmoid", "mul", "tanh"]
+    assert [item.operation for item in caught.value.refusals] == ["softplus", "div", "sin"]
     assert caught.value.refusals[0].place.startswith("'act' at test_import_torch.py:")
+
+
+class Transformer(nn.Module):
+    """Tokens of patches, the token of a class, a learnt position, two blocks of PyTorch's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(1, 8, 2, 2)
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.position = nn.Parameter(torch.zeros(1, 17, 8))
+        layer = nn.TransformerEncoderLayer(8, 2, 12, activation="gelu", batch_first=True)
+        self.blocks = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        y = self.patch(x).flatten(2).transpose(1, 2)
+        y = torch.cat([self.token.expand(len(y), -1, -1), y], 1) + self.position
+        return self.head(self.blocks(y)[:, 0])
+
+
+def drawn(module: Any) -> Any:
+    """Return a module in evaluation mode, every parameter of which is drawn."""
+    torch.manual_seed(0)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return module.eval()
+
+
+def test_a_transformer_gives_pytorchs_results() -> None:
+    module = drawn(Transformer())
+    graph = thresher.import_torch(module, torch.zeros(1, 1, 8, 8))
+    assert_equal(graph, module, 1, 8, 8)
+    kinds = [node.op.kind for node in graph.nodes]
+    assert [kinds.count(kind) for kind in ("softmax", "matmul", "layer_norm", "gelu")] == [
+        2, 4, 4, 2,
+    ]  # fmt: skip
+    assert graph["blocks.layers.0.linear1"].op.bias.name == "blocks.layers.0.linear1.bias"
 
 
 def test_a_saved_program_is_imported_by_the_command(tmp_path: Path) -> None:
