@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir.operation import is_before_neurons
 from thresher.ir.spiking import COUNTED, Value
 from thresher.ir.time_codes import TIME_CODED
 
@@ -78,6 +79,10 @@ def _row(
     if now.spiking is not None:
         became = _population(now.spiking) + (", the readout" if is_readout else "")
         return Account(node.name, became, "; ".join(said or [now.op.kind]))
+    if is_before_neurons(converted, now):
+        (reader, *_) = converted.consumers(now.name)
+        follows = "its neurons follow the largest input of each window"
+        return Account(node.name, f"part of population '{reader}'", "; ".join([follows, *said]))
     if _is_pool(converted, now) and any(_may_be_followed(other) for other in converted):
         return Account(node.name, "population (max_pool)", "follows the largest of each window")
     if now.op.is_linear():
@@ -86,8 +91,8 @@ def _row(
         return Account(node.name, became, "; ".join(said or [f"linear op ({now.op.kind})"]))
     raise PassError(
         f"node '{node.name}' ({now.op.kind}) is neither synapses nor a population; expected a pass "
-        "that replaces it ('replace-unsupported') or gives it a threshold ('balance-thresholds') "
-        "in the recipe"
+        "that replaces it ('replace-unsupported') or gives it a threshold ('balance-thresholds', "
+        "'use-operators') in the recipe"
     )
 
 
@@ -109,7 +114,9 @@ def _targets(graph: Graph) -> dict[str, tuple[str, ...]]:
     for name in reversed(graph.order):
         found: set[str] = {"the readout"} if name in graph.outputs else set()
         for reader in graph.consumers(name):
-            stands = graph[reader].spiking is not None or _is_pool(graph, graph[reader])
+            stands = graph[reader].spiking is not None or (
+                _is_pool(graph, graph[reader]) and not is_before_neurons(graph, graph[reader])
+            )
             found |= {reader} if stands else reached[reader]
         reached[name] = found
     return {name: tuple(sorted(found, key=position.__getitem__)) for name, found in reached.items()}

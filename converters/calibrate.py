@@ -103,7 +103,7 @@ def input_maximum(graph: Graph, images: Array) -> float:
 def maxima(graph: Graph, nodes: set[str], images: Array) -> dict[str, Floats]:
     """Return the largest value of every channel (first axis) of each node, over all images.
 
-    Of a leaky ReLU it is the largest magnitude, which its neurons reach with either sign.
+    Of a leaky ReLU or an operator it is the largest magnitude: neurons reach it with either sign.
 
     Raises
     ------
@@ -154,7 +154,8 @@ def histograms(graph: Graph, tops: Mapping[str, Floats], images: Array) -> dict[
 
 def _reached(graph: Graph, name: str, y: Array) -> Array:
     """Return what the spikes of a node's neurons have to reach."""
-    return np.abs(y) if isinstance(graph[name].op, LeakyRelu) else y
+    op = graph[name].op
+    return np.abs(y) if isinstance(op, LeakyRelu) or op.can_operate else y
 
 
 def _count(rows: Array, top: Floats) -> NDArray[np.int64]:

@@ -4,28 +4,37 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thresher.converters.calibrate import input_maximum
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir.operation import pool_before
 from thresher.ir.ops import LeakyRelu
-from thresher.ir.spiking import Value
+from thresher.ir.spiking import EXPECTATION, Value
 from thresher.ir.time_codes import TIME_CODED
 
+Floats = NDArray[np.float64]
 Change = Callable[[Node, Spiking], Spiking]
 LARGEST_PAYLOAD = 127
 """What one spike may carry."""
 
 
 def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
-    """Replace the annotation of every population; refuse a graph that has none."""
+    """Replace the annotation of every population but operators; refuse a graph that has none.
+
+    Operators have neurons of their own, with potentials and thresholds that go with them.
+    """
     changed: dict[str, Node] = {}
-    for node in context.walk(graph):
-        if node.spiking is not None:
+    populations = [node for node in context.walk(graph) if node.spiking is not None]
+    for node in populations:
+        context.node = node.name
+        if node.spiking is not None and node.spiking.neuron != EXPECTATION:
             changed[node.name] = replace(node, spiking=change(node, node.spiking))
-    if not changed:
+    context.node = None
+    if not populations:
         raise PassError("no node has a threshold yet; put 'balance-thresholds' before it")
     return graph.replace_all(changed)
 
@@ -53,6 +62,16 @@ def expect_plain(node: Node, spiking: Spiking) -> None:
     for name, step in (("v_init", "init-potential"), ("shift", "shift")):
         if getattr(spiking, name) != 0:
             raise PassError(f"{name} is set already; put '{step}' after the choice of neurons")
+
+
+def expect_no_pool_before(graph: Graph, node: Node, why: str) -> None:
+    """Raise PassError for neurons that would follow the largest of the summed inputs."""
+    pool = pool_before(graph, node)
+    if pool is not None:
+        raise PassError(
+            f"the max pool '{pool.name}' before it takes the largest of its inputs, {why}; put it "
+            "right after the activation (max(relu(x)) = relu(max(x))), and keep it"
+        )
 
 
 def expect_plain_neuron(spiking: Spiking) -> None:
@@ -117,3 +136,14 @@ def scaled(value: Value, factor: float, name: str) -> Value:
         return value * factor
     scaled = value.values.astype(np.float64) * factor
     return Tensor(name, scaled.astype(value.values.dtype))
+
+
+def settled_threshold(name: str, fitted: Floats) -> Value:
+    """Return one number, or a tensor where the channels differ; what is 0 takes the largest."""
+    top = float(fitted.max())
+    if not top > 0:
+        return 1.0
+    settled = np.where(fitted > 0, fitted, top)
+    if len(settled) == 1 or np.ptp(settled) == 0:
+        return float(settled[0])
+    return Tensor(name, settled.astype(np.float32))

@@ -15,8 +15,8 @@ from libc.string cimport memset
 from thresher.cython_ext.calendar cimport Bucket, Calendar, push, schedule, sort_blocks, take_out
 from thresher.cython_ext.measures cimport saw_evidence, undecided
 from thresher.cython_ext.models_run cimport (
-    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, number_of, observe, packed,
-    release, sign_of, store,
+    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, number_of, observe,
+    operate, packed, release, sign_of, store,
 )
 from thresher.cython_ext.neurons cimport LEAKY, NO_TICK, POOL, Arrival
 from thresher.cython_ext.populations cimport Populations
@@ -66,7 +66,9 @@ def run_models_async(
     cdef void* watched_at = <void*>address(watched)
     cdef int64_t i, quiescent = -1
     cdef Run run
+    errors = []
     memset(&run, 0, sizeof(Run))
+    run.core.errors = <void*>errors
     run.core.end, run.core.last = ticks, last
     run.core.kept, run.core.counts = &kept[0], &counts_view[0]
     run.core.decision = undecided(
@@ -86,6 +88,8 @@ def run_models_async(
                 )
                 for i in range(wiring.n_neurons):
                     store(wiring, populations, &run.core, i, potentials_at, i)
+        if errors:
+            raise errors[0]
         if run.core.failed:
             raise MemoryError("the asynchronous engine ran out of memory")
         return (
@@ -206,22 +210,33 @@ cdef void start(Wiring wiring, Populations populations, Run* run) noexcept nogil
     cdef int64_t block
     cdef int p
     for p in range(wiring.n_populations):
-        if not wiring.fires[p] or wiring.driven[p] or populations.of[p].model == POOL:
+        if not wiring.fires[p] or wiring.driven[p]:
+            continue
+        if populations.of[p].model == POOL or populations.of[p].operates:
             continue
         for block in range(run.first_block[p], run.first_block[p + 1]):
             date(run, <int32_t>block, p, 1)
 
 
 cdef bint handle(Wiring wiring, Populations populations, Run* run) noexcept nogil:
-    """Handle what is due at this tick, in rank order; tell whether anything was."""
+    """Handle what is due at this tick, in rank order; tell whether anything was.
+
+    An operator compares in the last tick of every step.
+    """
     cdef Core* core = &run.core
     cdef int64_t slot = core.tick & (run.slots - 1), i
     cdef uint64_t* waiting = &run.calendar.waiting[core.tick & run.calendar.mask]
     cdef Bucket* bucket
+    cdef bint ends = populations.any_operates and core.tick % core.decision.ticks_per_step == 0
     cdef int p
-    if not (waiting[0] or run.arriving[slot]):
+    if not (waiting[0] or run.arriving[slot] or ends):
         return False
     for p in range(wiring.n_populations):
+        if populations.of[p].operates:
+            if ends:
+                operate(wiring, populations, core, p)
+                fire_all(wiring, populations, run, p)
+            continue
         if not ((waiting[0] | run.arriving[slot]) >> (p & 63)) & 1:
             continue
         bucket = &run.buckets[slot * wiring.n_populations + p]
@@ -289,10 +304,19 @@ cdef void look(
     date(run, block, p, due)
 
 
+cdef void fire_all(Wiring wiring, Populations populations, Run* run, int p) noexcept nogil:
+    """Fire the neurons of an operator that are to, in index order."""
+    cdef int64_t i
+    if run.core.failed:
+        return
+    for i in range(wiring.offsets[p], wiring.offsets[p + 1]):
+        fire(wiring, populations, run, i, p)
+
+
 cdef inline void fire(
     Wiring wiring, Populations populations, Run* run, int64_t i, int p
 ) noexcept nogil:
-    """Fire a neuron that is to and that is not refractory; a max pool never is."""
+    """Fire a neuron that is to and that is not refractory; max pools and operators never are."""
     cdef Core* core = &run.core
     cdef int sign
     if core.neurons.allowed[i] > core.tick:
@@ -300,7 +324,7 @@ cdef inline void fire(
     sign = core.on.sign(&core.neurons, &populations.of[p], i, core.tick)
     if sign:
         core.on.reset(&core.neurons, &populations.of[p], i, sign, core.tick)
-        if populations.of[p].model != POOL:
+        if populations.of[p].model != POOL and not populations.of[p].operates:
             core.neurons.allowed[i] = <int32_t>min(
                 core.tick + 1 + run.refractory, <int64_t>LONGEST
             )

@@ -8,8 +8,8 @@ from libc.string cimport memset
 from thresher.cython_ext.calendar cimport Bucket, push
 from thresher.cython_ext.measures cimport saw_evidence, undecided
 from thresher.cython_ext.models_run cimport (
-    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, observe, packed, release,
-    sign_of, store,
+    Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, observe, operate, packed,
+    release, sign_of, store,
 )
 from thresher.cython_ext.neurons cimport DIFFERENTIAL, POOL, Arrival
 from thresher.cython_ext.populations cimport Populations
@@ -46,7 +46,9 @@ def run_models_lockstep(
     cdef void* watched_at = <void*>address(watched)
     cdef int64_t i, quiescent = -1
     cdef Run run
+    errors = []
     memset(&run, 0, sizeof(Run))
+    run.core.errors = <void*>errors
     run.core.end, run.core.last = steps, steps + settle_limit
     run.core.kept, run.core.counts = &kept[0], &counts_view[0]
     run.core.decision = undecided(1, t_start, confidence, evidence)
@@ -68,6 +70,8 @@ def run_models_lockstep(
                 )
                 for i in range(wiring.n_neurons):
                     store(wiring, populations, &run.core, i, potentials_at, i)
+        if errors:
+            raise errors[0]
         if run.core.failed:
             raise MemoryError("the lockstep engine ran out of memory")
         return (
@@ -128,11 +132,14 @@ cdef int64_t simulate(
 cdef void integrate(Wiring wiring, Populations populations, Run* run, int p) noexcept nogil:
     """Sum what comes in this step, the constant current first; add it and fire."""
     cdef Core* core = &run.core
-    cdef int64_t first = wiring.offsets[p], end = wiring.offsets[p + 1], sent, i
+    cdef int64_t first = wiring.offsets[p], end = wiring.offsets[p + 1], sent
     cdef int64_t before = core.operations
     cdef int32_t entry, number
-    cdef int sign
     cdef Bucket* bucket
+    if populations.of[p].operates:
+        operate(wiring, populations, core, p)
+        fire(wiring, populations, run, p)
+        return
     core.on.open_step(&core.neurons, &populations.of[p], run.sum, first, end, core.tick)
     for entry in range(wiring.in_first[p], wiring.in_first[p + 1]):
         number = wiring.in_list[entry]
@@ -148,6 +155,16 @@ cdef void integrate(Wiring wiring, Populations populations, Run* run, int p) noe
     if not wiring.fires[p]:
         if core.operations > before and p == wiring.n_populations - 1:
             saw_evidence(&core.decision, core.tick)
+        return
+    fire(wiring, populations, run, p)
+
+
+cdef void fire(Wiring wiring, Populations populations, Run* run, int p) noexcept nogil:
+    """Fire the neurons of a population that are to, in index order."""
+    cdef Core* core = &run.core
+    cdef int64_t first = wiring.offsets[p], end = wiring.offsets[p + 1], i
+    cdef int sign
+    if core.failed:
         return
     for i in range(first, end):
         sign = core.on.sign(&core.neurons, &populations.of[p], i, core.tick)

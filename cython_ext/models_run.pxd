@@ -19,6 +19,9 @@ cdef struct Core:
     Neurons neurons
     const Models* on          # what to do with them, in the run's precision
     int32_t* arrived          # counter of a window's source -> its net count so far
+    void* total               # what an operand has gathered
+    void* sought              # what an operation makes of it
+    void* errors              # list of what operations raised
     double* values            # two per class: value, value at t_start
     const uint8_t* kept       # population -> whether its spikes are recorded
     int64_t* counts           # population -> spikes
@@ -61,11 +64,13 @@ cdef inline void allocate(Wiring wiring, Populations populations, Core* core) no
     core.neurons.since = <int64_t*>malloc(n * sizeof(int64_t))
     core.neurons.allowed = <int32_t*>malloc(n * sizeof(int32_t))
     core.arrived = <int32_t*>calloc(populations.counters + 1, sizeof(int32_t))
+    core.total = malloc(wiring.largest * wiring.width)
+    core.sought = malloc(wiring.largest * wiring.width)
     core.values = <double*>calloc(2 * output, sizeof(double))
     if not (
         core.neurons.v and core.neurons.v_inf and core.neurons.inverse and core.neurons.n
         and core.neurons.largest and core.neurons.said and core.neurons.since
-        and core.neurons.allowed and core.arrived and core.values
+        and core.neurons.allowed and core.arrived and core.total and core.sought and core.values
     ):
         core.failed = True
         return
@@ -90,6 +95,8 @@ cdef inline void release(Core* core) noexcept nogil:
     free(core.neurons.since)
     free(core.neurons.allowed)
     free(core.arrived)
+    free(core.total)
+    free(core.sought)
     free(core.values)
     free_spikes(&core.spikes)
 
@@ -126,6 +133,26 @@ cdef inline void count_in_windows(
             for k in range(populations.members[window], populations.members[window + 1]):
                 largest = max(largest, core.arrived[populations.member[k]])
             core.neurons.largest[window] = largest
+
+
+cdef inline void operate(Wiring wiring, Populations populations, Core* core, int p) noexcept nogil:
+    """Set an operator's potentials at the end of a step, from those of its operand."""
+    cdef int64_t first = wiring.offsets[p - 1], end = wiring.offsets[p], i
+    cdef int64_t n = wiring.offsets[p + 1] - end
+    cdef int64_t steps = core.tick // core.decision.ticks_per_step
+    core.events += 1
+    for i in range(first, end):
+        core.on.store(
+            &core.neurons, &populations.of[p - 1], i, core.tick, core.total, i - first
+        )
+    with gil:
+        try:
+            populations.operate(p, core.total, end - first, core.sought, n, steps)
+        except BaseException as error:
+            (<list>core.errors).append(error)
+            core.failed = True
+            return
+    core.on.seek(&core.neurons, end, end + n, core.sought, steps)
 
 
 cdef inline void observe(Wiring wiring, Populations populations, Core* core) noexcept nogil:

@@ -52,6 +52,7 @@ typedef struct {
     int32_t cap;          /* the largest payload, */
     int32_t least, most;  /* and the bounds of the net count */
     double ceiling;       /* differential: the largest value that is said, in thresholds */
+    int operates;         /* whether its potentials are sought by an operation, once a step */
     double tau;           /* lif: time constant of the leak, in steps */
     const void *decay;    /* lif: ticks -> what is left of a distance to v_inf */
     int64_t decays;
@@ -86,6 +87,7 @@ typedef struct {
                       int64_t step);
     void (*close_step)(const Neurons *, const Population *, const void *sum, int64_t first,
                        int64_t end, int64_t step);
+    void (*seek)(const Neurons *, int64_t first, int64_t end, const void *sought, int64_t steps);
     double (*value)(const Neurons *, const Population *, int64_t i, int64_t tick);
     void (*store)(const Neurons *, const Population *, int64_t i, int64_t tick, void *out,
                   int64_t at);
@@ -98,7 +100,8 @@ typedef struct {
 #define MODELS_OF(name)                                                                           \
     { begin_##name, sign_##name, reset_##name, due_##name, quiet_##name, add_runs_##name,         \
       add_listed_##name, hold_runs_##name, hold_listed_##name, settle_runs_##name,                \
-      settle_listed_##name, open_step_##name, close_step_##name, value_##name, store_##name }
+      settle_listed_##name, open_step_##name, close_step_##name, seek_##name, value_##name,       \
+      store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Models MODELS[] = {

@@ -40,6 +40,7 @@ cdef extern from "neurons.h" nogil:
         int32_t least
         int32_t most
         double ceiling
+        int operates
         double tau
         const void* decay
         int64_t decays
@@ -77,6 +78,7 @@ cdef extern from "neurons.h" nogil:
         void (*close_step)(
             const Neurons*, const Population*, const void*, int64_t, int64_t, int64_t,
         ) noexcept nogil
+        void (*seek)(const Neurons*, int64_t, int64_t, const void*, int64_t) noexcept nogil
         double (*value)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
         void (*store)(
             const Neurons*, const Population*, int64_t, int64_t, void*, int64_t) noexcept nogil

@@ -290,6 +290,17 @@ static void OF(close_step)(
     }
 }
 
+/* Set the potentials of an operator to what its net counts leave of what is sought. */
+static void OF(seek)(const Neurons *c, int64_t first, int64_t end, const void *sought, int64_t steps)
+{
+    for (int64_t i = first; i < end; i++) {
+        AT(c->v, i) = (READ(sought, i - first) + READ(c->v_init, i))
+            - READ(c->theta, i) * (real)c->n[i];
+        if (c->lockstep)
+            AT(c->v, i) += READ(c->current, i) * (real)steps;
+    }
+}
+
 static double OF(value)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
 {
     return (double)OF(potential)(c, p, i, tick);

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from numpy import float64, int32, int64, uint8
@@ -18,6 +19,7 @@ class Populations:
         v_reset: NDArray[float64],
         tau: NDArray[float64],
         decays: list[NDArray[Any]],
+        operations: list[Callable[[NDArray[Any], int], NDArray[Any]] | None],
         counter: NDArray[int64],
         counters: int,
         members: NDArray[int64],

@@ -1,5 +1,6 @@
 """Inflow: what reaches each node without passing a neuron, as composed linear maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from thresher.ir.evaluate import single_input_output
 from thresher.ir.graph import Graph
 from thresher.ir.linear_map import IndexMap, LinearMap, Shape, SparseMap, scaling
 from thresher.ir.node import Node
+from thresher.ir.operation import is_before_neurons, operation_of, pool_before
 from thresher.ir.spiking import spread
 
 Floats = NDArray[np.float64]
@@ -23,6 +25,7 @@ class Inflow:
     A map's weights are what one spike of its source brings: the source's `psp`, which is its
     threshold unless its parameters say otherwise, is in them.
     `count` is what one count of a max pool stands for, in the node's shape; None for other nodes.
+    What reaches a population that follows an operation has the shape of its operand.
     """
 
     maps: dict[str, LinearMap]
@@ -79,8 +82,10 @@ def total_delay(own: int | None, default: int) -> int:
 
 
 def _is_softmax_of_classes(graph: Graph, node: Node) -> bool:
+    """Tell whether a node is a softmax at the output, over all of it, that has no neurons."""
     is_output = node.name in graph.outputs and not graph.consumers(node.name)
-    return node.op.kind == "softmax" and is_output and len(graph.shapes[node.name]) == 1
+    over_all = node.op.kind == "softmax" and len(graph.shapes[node.name]) == 1
+    return over_all and is_output and node.spiking is None
 
 
 def _sent(name: str, psp: Floats) -> Inflow:
@@ -89,17 +94,39 @@ def _sent(name: str, psp: Floats) -> Inflow:
 
 def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflow:
     """Lead what reaches a node's ports through its op; an activation passes its input on."""
+    operation = operation_of(graph, node)
+    if operation is not None:
+        alone = len(flows) == 1
+        return flows[0] if alone else _joined(node, operation.ports(), flows, delay)
     if node.op.can_spike or _is_softmax_of_classes(graph, node):
+        _expect_population(graph, node)
         return flows[0]
     windows = node.op.to_windows(*graph.in_shapes(node.name))
     if windows is not None:
-        return _windows(graph, node, flows[0], windows)
+        before = is_before_neurons(graph, node)
+        return flows[0] if before else _windows(graph, node, flows[0], windows)
     ports = node.synaptic_op.to_linear_maps(*graph.in_shapes(node.name))
     if ports is None:
         raise GraphError(
             f"{place(node)}node '{node.name}' ({node.op.kind}) is not linear, and no population "
             "of neurons stands for it; 'thresher convert' says what can be done instead"
         )
+    return _joined(node, ports, flows, delay)
+
+
+def _expect_population(graph: Graph, node: Node) -> None:
+    """Raise GraphError where nothing takes the maximum of the currents that reach a node."""
+    pool = pool_before(graph, node)
+    if pool is not None:
+        raise GraphError(
+            f"{place(node)}node '{node.name}' ({node.op.kind}) follows the max pool '{pool.name}', "
+            "and has no neurons, which would take the maximum; expected a threshold, or a linear "
+            "layer between them"
+        )
+
+
+def _joined(node: Node, ports: Sequence[LinearMap], flows: Sequence[Inflow], delay: int) -> Inflow:
+    """Lead each flow through the map of its port, and add up what comes of one source."""
     by_source: dict[str, list[LinearMap]] = {}
     delays: dict[str, int | None] = {}
     bias: Floats | None = None

@@ -34,6 +34,8 @@ class Op(ABC):
     can_operate: ClassVar[bool] = False
     """Whether operator neurons may stand for the node, which follow its function of what has
     reached them."""
+    homogeneous: ClassVar[bool] = False
+    """Whether f(s x) = s f(x) for every s > 0."""
 
     def __post_init__(self) -> None:
         check_fields(self, f"op '{self.kind}'", GraphError)

@@ -28,6 +28,8 @@ SIGNED, SIGNED_BURST = "signed_if", "signed_burst"
 """The neurons whose net counts settle on the quantised ANN's."""
 IMBALANCED = "imbalanced"
 """The neuron that stands for a leaky ReLU."""
+EXPECTATION = "expectation"
+"""The neuron of operators: it follows a function of its mean input."""
 COUNTED = frozenset({"if", "burst", SIGNED, SIGNED_BURST, "snm", "multi_threshold"})
 """The neurons whose net counts are never negative; a max pool follows those of no others."""
 

@@ -1,5 +1,6 @@
 """Compile a converted graph into a network: chains of linear nodes become projections."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,16 @@ from thresher.ir.graph import Graph
 from thresher.ir.inflow import Inflow, deciding_node, inflow_of, place, total_delay
 from thresher.ir.linear_map import Shape, scaling
 from thresher.ir.node import Node, Readout
+from thresher.ir.operation import (
+    Operation,
+    is_before_neurons,
+    operation_of,
+    pool_before,
+)
 from thresher.ir.ops import LeakyRelu
 from thresher.ir.spiking import IMBALANCED, Spiking, spread
 from thresher.sim.network import Floats, Network, Population, Projection, Reals, engine_order
-from thresher.sim.neurons import NEURONS, MaxPool, TimeCoded, model_of
+from thresher.sim.neurons import NEURONS, Integrator, MaxPool, TimeCoded, model_of
 from thresher.sim.rounding import rounded, weight_dtype
 from thresher.sim.synapses import to_synapses, to_windows
 
@@ -56,7 +63,10 @@ def compile_graph(
     readout = readout or graph.readout
     expect_converted(graph)
     target = deciding_node(graph)
-    populations = _populations(graph, source, target, readout, spiking_input, np.dtype(dtype))
+    operations = {node.name: found for node in graph if (found := operation_of(graph, node))}
+    populations = _populations(
+        graph, source, target, readout, spiking_input, operations, np.dtype(dtype)
+    )
     if readout.kind == "spikes" and graph[target].spiking is None:
         raise SimulationError(
             f"readout 'spikes' needs a threshold on the output '{target}', which has none; convert "
@@ -66,13 +76,18 @@ def compile_graph(
     item, kind = graph.inputs[0], np.dtype(dtype)
     stands_for = item.threshold if spiking_input and item.threshold is not None else 1.0
     inflow = inflow_of(graph, input_threshold=stands_for, delay=delay)
+    flows, shapes = dict(inflow), dict(graph.shapes)
+    for name, operation in operations.items():
+        flows[operand_of(name)] = flows.pop(name)
+        shapes[operand_of(name)] = operation.operand_shape
     ranks = {name: rank for rank, name in enumerate(populations)}
     built, scales, projections, analog = [], [], [], []
     for name, rank in ranks.items():
-        spiking, flow, shape = populations[name], inflow.get(name), graph.shapes[name]
+        spiking, flow, shape = populations[name], flows.get(name), shapes[name]
         scale = _scale(name, shape, spiking, readout, kind)
         scales.append(scale.ravel()[engine_order(shape)])
-        built.append(_population(name, shape, rank, spiking, flow, scales[-1], kind))
+        population = _population(name, shape, rank, spiking, flow, scales[-1], kind)
+        built.append(replace(population, operation=operations.get(name)))
         for origin, linear in flow.maps.items() if flow is not None else ():
             if origin == source and not spiking_input:
                 analog.append((rank, linear))
@@ -98,6 +113,7 @@ def compile_graph(
             )
     macs = {node.name: node.op.macs(*graph.in_shapes(node.name)) for node in graph}
     analog_nodes = () if spiking_input else [n for n in inflow if source in inflow[n].maps]
+    analog_nodes = [name for name in analog_nodes if name not in operations]
     network = Network(
         tuple(built),
         tuple(projections),
@@ -115,6 +131,11 @@ def compile_graph(
     except ValueError as error:
         raise SimulationError(f"graph '{graph.name}' cannot be compiled: {error}") from error
     return network
+
+
+def operand_of(name: str) -> str:
+    """Name the population that gathers what an operator's neurons follow; no node is called so."""
+    return f"{name} (operand)"
 
 
 def expect_converted(graph: Graph) -> None:
@@ -171,9 +192,11 @@ def _populations(
     target: str,
     readout: Readout,
     spiking_input: bool,
+    operations: Mapping[str, Operation],
     dtype: np.dtype[Any],
 ) -> dict[str, Spiking | str]:
-    """Return the populations in rank order: annotation, or "input", "max_pool" or "readout".
+    """Return the populations in rank order: annotation, or "input", "max_pool", "operand" or
+    "readout".
 
     Annotations are checked, and have every parameter of their models.
     """
@@ -183,23 +206,34 @@ def _populations(
     for node in graph:
         if node.name == target:
             continue
+        if node.name in operations:
+            found[operand_of(node.name)] = "operand"
         if node.spiking is not None:
             found[node.name] = node.spiking
-        elif node.op.to_windows(*graph.in_shapes(node.name)) is not None:
+        elif _follows_counts(graph, node):
             found[node.name] = MaxPool.name
     spiking = graph[target].spiking
     fires = readout.kind == "spikes" and spiking is not None
+    if target in operations:
+        _expect_fires(graph[target], fires)
+        found[operand_of(target)] = "operand"
     found[target] = spiking if fires and spiking is not None else "readout"
-    if graph[target].op.to_windows(*graph.in_shapes(target)) is not None:
+    if graph[target].op.to_windows(*graph.in_shapes(target)) is not None and not fires:
         raise SimulationError(
             f"node '{target}' is a max pool and the output; expected a linear layer"
         )
     for name, value in found.items():
         if isinstance(value, Spiking):
-            _check_annotation(graph[name], value, dtype)
+            _check_annotation(graph, graph[name], value, dtype)
             complete = NEURONS.get(value.neuron).complete(value.parameters)
             found[name] = replace(value, parameters=complete)
     return found
+
+
+def _follows_counts(graph: Graph, node: Node) -> bool:
+    """Tell whether a node is a max pool of what populations send."""
+    windows = node.op.to_windows(*graph.in_shapes(node.name))
+    return windows is not None and not is_before_neurons(graph, node)
 
 
 def _with_defaults(graph: Graph, populations: dict[str, Spiking | str]) -> Graph:
@@ -212,7 +246,16 @@ def _with_defaults(graph: Graph, populations: dict[str, Spiking | str]) -> Graph
     return graph.replace_all(nodes) if nodes else graph
 
 
-def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> None:
+def _expect_fires(node: Node, fires: bool) -> None:
+    """Raise SimulationError where no membrane can stand for what decides."""
+    if not fires:
+        raise SimulationError(
+            f"{place(node)}node '{node.name}' decides and follows a function of its input, which "
+            "no membrane adds up; expected a linear layer at the output, or --readout spikes"
+        )
+
+
+def _check_annotation(graph: Graph, node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> None:
     where = f"{place(node)}node '{node.name}'"
     if spiking.neuron not in NEURONS:
         raise SimulationError(f"{where}: {NEURONS.unknown(spiking.neuron)}")
@@ -227,6 +270,7 @@ def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> Non
             "(--set replace-unsupported.leaky_relu=relu)"
         )
     model = NEURONS.get(spiking.neuron)
+    _check_operator(graph, node, spiking, dtype)
     if dtype.kind == "i" and model.leaks:
         raise SimulationError(
             f"{where}: neuron '{spiking.neuron}' leaks by fractions, which precision 'int' "
@@ -241,6 +285,37 @@ def _check_annotation(node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> Non
         raise SimulationError(
             f"{where}: a spike of neuron '{spiking.neuron}' may bring a fraction of its "
             "threshold, which precision 'int' does not have; take --precision float32"
+        )
+
+
+def _check_operator(graph: Graph, node: Node, spiking: Spiking, dtype: np.dtype[Any]) -> None:
+    """Raise SimulationError for neurons that do not go with what they would follow."""
+    where, model = f"{place(node)}node '{node.name}'", NEURONS.get(spiking.neuron)
+    pool = pool_before(graph, node)
+    if model.operates and (node.op.can_spike or not node.op.can_operate):
+        raise SimulationError(
+            f"{where} is of op '{node.op.kind}', which neurons '{model.name}' do not follow; take "
+            "neuron 'if', or none where the op is linear"
+        )
+    if node.op.can_operate and not (node.op.can_spike or model.operates):
+        follows = node.op.to_windows(*graph.in_shapes(node.name)) is not None
+        raise SimulationError(
+            f"{where} is of op '{node.op.kind}', which neurons '{model.name}' do not compute; take "
+            "neuron 'expectation'"
+            + (", or take its 'spiking' out, and it follows counts" if follows else "")
+        )
+    adds_up = issubclass(model, Integrator) and spiking.reset == "soft"
+    others = model.operates or model.differential or spiking.neuron == IMBALANCED
+    if pool is not None and (others or not adds_up):
+        raise SimulationError(
+            f"{where} stands behind the max pool '{pool.name}', and its neurons are "
+            f"'{model.name}' with {spiking.reset} reset; expected neurons that keep all charge, "
+            "such as 'if' with soft reset"
+        )
+    if dtype.kind == "i" and (model.operates or pool is not None):
+        raise SimulationError(
+            f"{where} follows a function of its mean input, which has fractions; precision 'int' "
+            "has none: take --precision float32"
         )
 
 
@@ -274,7 +349,7 @@ def _population(
         current += np.broadcast_to(flow.bias, shape).ravel()[order]
     if isinstance(spiking, str):
         never = np.inf if dtype.kind == "f" else np.iinfo(dtype).max
-        theta = np.full(len(order), never if spiking == "readout" else 1, dtype)
+        theta = np.full(len(order), never if spiking in ("readout", "operand") else 1, dtype)
         v_init = np.zeros(len(order), dtype)
         return Population(name, shape, rank, spiking, theta, v_init, current, False, 0.0)
     theta, v_init, shift = (

@@ -18,8 +18,9 @@ def prepare_layered(network: Network, options: Options) -> Run:
     (d + 1) T. Of `if` and `signed_if` clip(floor((T * current + PSPs + v_init) / theta), 0, L)
     spikes, which is the quantised ANN; L is T, or what a signed population says. Graded neurons
     put as many of one step into a spike as it carries. A max pool fires with the populations that
-    it follows. There is one implementation, which every engine shares: it
-    has no order of events to differ in. Sums are float64, or int64 where the network is whole.
+    it follows, an operator as its function of the mean of all T steps asks for. There is one
+    implementation, which every engine shares: it has no order of events to differ in. Sums are
+    float64, or int64 where the network is whole.
 
     Raises
     ------
@@ -76,13 +77,15 @@ def _followed(network: Network, pool: int, windows: dict[int, Window]) -> Window
 def depth_of(network: Network) -> list[int]:
     """Return each population's depth: 0 where only the analog input feeds it, else one more.
 
-    A max pool is as deep as the deepest that it follows.
+    A max pool is as deep as the deepest that it follows, an operator as its operand.
     """
     depths = [0] * len(network.populations)
     for projection in sorted(network.projections, key=lambda p: p.target):
         target = network.populations[projection.target]
         depth = depths[projection.source] + (target.neuron != MaxPool.name)
         depths[target.rank] = max(depths[target.rank], depth)
+        if target.neuron == "operand":
+            depths[target.rank + 1] = depths[target.rank]
     return depths
 
 
@@ -158,6 +161,9 @@ class LayeredRun:
             self._send(rank, spikes, np.ones(len(given.ticks)))
             return spikes
         self._receive(rank)
+        if population.operation is not None:
+            total = self.potentials[self.span(rank - 1)]
+            self.potentials[self.span(rank)] += population.drive(total, steps)
         if not population.fires:
             return no_spikes()
         window, levels = self.windows[rank], self._levels(population)
@@ -203,7 +209,8 @@ class LayeredRun:
             self.events += int(self.n_spikes[source].sum())
             operations = int(self.n_spikes[source] @ synapses.fan_out())
             self.synaptic_operations += operations
-            self.evidence |= not self.network.populations[rank].fires and operations > 0
+            decides = rank == len(self.network.populations) - 1
+            self.evidence |= decides and not self.network.populations[rank].fires and operations > 0
 
     def _decision(self) -> int:
         output = self.network.populations[-1]

@@ -28,7 +28,8 @@ CODES = (IntegrateAndFire, Differential, Graded, LeakyIntegrateAndFire, MaxPool)
 def needs_models(network: Network, options: Options) -> bool:
     """Tell whether a run is more than the faster kernels of `if` know."""
     models = {model_of(population) for population in network.populations}
-    return options.settles or models != {IntegrateAndFire}
+    operates = any(population.operation is not None for population in network.populations)
+    return options.settles or operates or models != {IntegrateAndFire}
 
 
 def prepare_models(network: Network, options: Options, wiring: Wiring) -> Run:
@@ -100,6 +101,7 @@ def lay_out_populations(network: Network, options: Options) -> Populations:
         np.array([p.v_reset for p in populations], np.float64),
         np.array([p.tau for p in populations], np.float64),
         [_decay(network, p, time) for p in populations],
+        [None if p.operation is None else p.drive for p in populations],
         counter,
         counters,
         members,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from thresher.ir.linear_map import LinearMap, Shape
 from thresher.ir.node import Readout
+from thresher.ir.operation import Operation
 from thresher.ir.parameters import Parameters
 from thresher.sim.rounding import LARGEST_PSP, weight_dtype
 
@@ -38,7 +39,8 @@ class Population:
     """The neurons of one node; arrays (n,) in the engines' order.
 
     `neuron` names the model; "input" is a population that an encoder drives, "readout" one that
-    integrates and never fires (its theta is infinite, or the largest whole number). `current` is
+    integrates and never fires (its theta is infinite, or the largest whole number), "operand" one
+    that does so for the population behind it, whose neurons follow an `operation`. `current` is
     bias + shift per step, float64 and not scaled; a sample's analog input is added before the sum
     is rounded. `levels` is the largest net count of a signed model, None standing for T; `tau` the
     time constant of the leak, in steps; `parameters` are all that the model has. A "max_pool"
@@ -57,6 +59,8 @@ class Population:
     levels: int | None = None
     tau: float = np.inf
     parameters: Parameters = Parameters()
+    operation: Operation | None = None
+    """What its neurons follow, on the potentials of the population before it, its operand."""
 
     @property
     def size(self) -> int:
@@ -64,7 +68,7 @@ class Population:
 
     @property
     def fires(self) -> bool:
-        return self.neuron != "readout"
+        return self.neuron not in ("readout", "operand")
 
     @property
     def psp(self) -> Floats:
@@ -77,6 +81,21 @@ class Population:
     def row_major(self) -> Ints:
         """The row-major index of each neuron."""
         return engine_order(self.shape)
+
+    def drive(self, total: Reals, steps: int) -> Reals:
+        """Return what its operation makes of an operand's potentials after so many steps.
+
+        Both are in the engines' order and in one precision.
+        """
+        assert self.operation is not None
+        gathered = np.empty_like(total)
+        gathered[self._operand_order] = total
+        return self.operation.follow(gathered, steps).ravel()[self.row_major]
+
+    @cached_property
+    def _operand_order(self) -> Ints:
+        assert self.operation is not None
+        return engine_order(self.operation.operand_shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,6 +256,7 @@ class Network:
         """Raise ValueError where an invariant that the kernels rely on does not hold."""
         for rank, population in enumerate(self.populations):
             _expect(population.rank == rank, f"'{population.name}' is not at its rank")
+            _check_operand(population, self)
             for values in (population.theta, population.v_init, population.current):
                 _expect(values.shape == (population.size,), f"'{population.name}' has a wrong size")
             _expect(bool((population.theta > 0).all()), f"'{population.name}' has theta <= 0")
@@ -248,6 +268,15 @@ class Network:
         _expect(len(set(pairs)) == len(pairs), "two projections join one pair")
         for projection in self.projections:
             _check_projection(projection, self)
+
+
+def _check_operand(population: Population, network: Network) -> None:
+    operation = population.operation
+    if operation is None:
+        return
+    operand = network.populations[population.rank - 1]
+    fits = operand.neuron == "operand" and operand.shape == operation.operand_shape
+    _expect(population.rank > 0 and fits, f"'{population.name}' has no operand before it")
 
 
 def _check_projection(projection: Projection, network: Network) -> None:

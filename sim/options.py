@@ -156,6 +156,11 @@ def expect_quiescence(network: Network) -> None:
                 "a run that settles goes on after its input, without which nothing is left to say "
                 f"for neuron '{population.neuron}' (node '{population.name}'); leave --settle out"
             )
+        if population.operation is not None:
+            raise SimulationError(
+                f"node '{population.name}' follows a function of its mean input, of which there is "
+                "none when the input has ended; leave --settle out"
+            )
         if model_of(population).stepped:
             raise SimulationError(
                 "a run settles when no neuron is to fire any more, which cannot be told of neuron "

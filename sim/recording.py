@@ -59,6 +59,8 @@ class Recording:
         self._network, self._selection, self._header = network, selection, header
         self._path = path
         self._folder = None
+        self._numbers = np.cumsum([p.fires for p in network.populations]) - 1
+        """Of each population, which of those that fire it is, as traces number them."""
         self._row_major = np.concatenate([p.row_major for p in network.populations])
         if path is not None:
             self._format = choose_format(path)
@@ -89,7 +91,8 @@ class Recording:
             expect_memory(len(run.ticks) * recorded, watched, run.watched.itemsize)
         neurons = self._row_major[np.array(self._network.offsets)[run.populations] + run.neurons]
         samples = np.full(len(run.ticks), position)
-        rows = (samples, run.ticks, run.populations, neurons, run.signs)
+        numbers = self._numbers[run.populations]
+        rows = (samples, run.ticks, numbers, neurons, run.signs)
         with self._writing():
             for column, values in zip(self._spikes.values(), rows, strict=True):
                 column.append(values)

@@ -73,7 +73,7 @@ class Replay:
         """
         part = replace(graph.upto(name), outputs=(name,), readout=Readout(kind="spikes"))
         network = compile_graph(part)
-        rank = network.populations[-1].rank
+        rank = _receiving(network)[0].rank
         sources = sorted({p.source for p in network.projections if p.target == rank})
         kept = [self._what_was_sent(network.populations[source], name) for source in sources]
         offsets = np.cumsum([0, *(network.populations[source].size for source in sources)])
@@ -114,34 +114,41 @@ class Replay:
         return self._kept[source.name]
 
 
+def _receiving(network: Network) -> tuple[Population, ...]:
+    """Return the last population, behind its operand where it follows an operation."""
+    *_, last = network.populations
+    return network.populations[-2:] if last.operation is not None else (last,)
+
+
 def _alone(network: Network, sources: list[int], offsets: NDArray[np.int64]) -> Network:
     """Return a network of the last population and, where it has sources, an input for all."""
-    last = network.populations[-1]
+    last = _receiving(network)
+    receives, neurons = last[0].rank, sum(population.size for population in last)
     if not sources:
-        analog = tuple((0, linear) for rank, linear in network.analog if rank == last.rank)
+        analog = tuple((0, linear) for rank, linear in network.analog if rank == receives)
         return replace(
             network,
-            populations=(replace(last, rank=0),),
+            populations=tuple(replace(p, rank=rank) for rank, p in enumerate(last)),
             projections=(),
             analog=analog,
-            scale=np.ones(last.size),
+            scale=np.ones(neurons),
         )
     size = int(offsets[-1])
     ones, zeros = np.ones(size, network.dtype), np.zeros(size, network.dtype)
     driven = Population("sources", (size,), 0, "input", ones, zeros, np.zeros(size), False, 0.0)
     projections = []
     for projection in network.projections:
-        if projection.target == last.rank:
+        if projection.target == receives:
             place = sources.index(projection.source)
             before, behind = int(offsets[place]), size - int(offsets[place + 1])
             synapses = _widened(projection.synapses, before, behind)
             projections.append(replace(projection, source=0, target=1, synapses=synapses))
     return replace(
         network,
-        populations=(driven, replace(last, rank=1)),
+        populations=(driven, *(replace(p, rank=1 + rank) for rank, p in enumerate(last))),
         projections=tuple(projections),
-        analog=tuple((1, linear) for rank, linear in network.analog if rank == last.rank),
-        scale=np.ones(size + last.size),
+        analog=tuple((1, linear) for rank, linear in network.analog if rank == receives),
+        scale=np.ones(size + neurons),
     )
 
 

@@ -27,7 +27,8 @@ class GradedBuilder(Builder):
     models: ClassVar[list[str]] = [
         name
         for name in NEURONS
-        if issubclass(NEURONS.get(name), Graded) and not NEURONS.get(name).differential
+        if issubclass(NEURONS.get(name), Graded)
+        and not (NEURONS.get(name).differential or NEURONS.get(name).operates)
     ]
 
     def annotation(self, name: str, shape: Shape) -> Spiking:

@@ -20,6 +20,7 @@ from thresher.converters.passes.use_burst_neurons import UseBurstNeurons
 from thresher.converters.passes.use_differential_neurons import UseDifferentialNeurons
 from thresher.converters.passes.use_imbalanced_neurons import UseImbalancedNeurons
 from thresher.converters.passes.use_multi_threshold_neurons import UseMultiThresholdNeurons
+from thresher.converters.passes.use_operators import UseOperators
 from thresher.converters.passes.use_signed_neurons import UseSignedNeurons
 from thresher.converters.passes.use_snm_neurons import UseSnmNeurons
 from thresher.converters.passes.use_time_code import UseTimeCode
@@ -45,6 +46,7 @@ __all__ = [
     "UseDifferentialNeurons",
     "UseImbalancedNeurons",
     "UseMultiThresholdNeurons",
+    "UseOperators",
     "UseSignedNeurons",
     "UseSnmNeurons",
     "UseTimeCode",

@@ -16,9 +16,9 @@ from thresher.converters.calibrate import (
 )
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import with_input_threshold
+from thresher.converters.populations import settled_threshold, with_input_threshold
 from thresher.converters.synapses import about_biases, ceiling_of, largest_weight
-from thresher.ir import Graph, Node, Spiking, Tensor
+from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, ruled
 from thresher.ir.spiking import Value
 
@@ -98,7 +98,7 @@ class BalanceThresholds(Pass):
             threshold: Value | None = ceilings.get(node.name)
             why = "its own ceiling"
             if threshold is None:
-                threshold = _threshold(
+                threshold = settled_threshold(
                     tensor_name(graph, node.name, "threshold"), fitted[node.name]
                 )
                 why = self._why(context, fitted[node.name], node.name in readouts)
@@ -159,14 +159,3 @@ class BalanceThresholds(Pass):
             what = f"{self.factor:g} x {what}"
         said = f"{what} per {self.granularity} over {len(context.images)} images"
         return said + (f"; dead, with the layer's: {dead} of {len(fitted)}" if dead else "")
-
-
-def _threshold(name: str, fitted: Floats) -> Value:
-    """Return one number, or a tensor where the channels differ; what is 0 takes the largest."""
-    top = float(fitted.max())
-    if not top > 0:
-        return 1.0
-    settled = np.where(fitted > 0, fitted, top)
-    if len(settled) == 1 or np.ptp(settled) == 0:
-        return float(settled[0])
-    return Tensor(name, settled.astype(np.float32))

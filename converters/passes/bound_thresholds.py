@@ -12,6 +12,7 @@ from thresher.converters.populations import with_input_threshold
 from thresher.converters.synapses import about_biases, settled
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Op, Spiking, Tensor
+from thresher.ir.operation import is_before_neurons
 
 Floats = NDArray[np.float64]
 Range = tuple[Floats, Floats]
@@ -55,6 +56,9 @@ class BoundThresholds(Pass):
                 if node.op.can_spike:
                     raise PassError("what comes before it is not linear; nothing bounds it")
                 continue
+            if is_before_neurons(graph, node):
+                low, high = sources[0]
+                ranges[node.name] = (node.op.evaluate(low), node.op.evaluate(high))
             if node.op.is_linear():
                 ranges[node.name] = _through(node.op, sources)
             if not (node.op.can_spike or fires):

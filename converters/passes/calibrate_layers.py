@@ -16,8 +16,9 @@ from thresher.converters.start_fits import FITS
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Synapses, Tensor
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, OptionalRule, ruled
+from thresher.ir.operation import is_before_neurons
 from thresher.ir.ops import Add, Conv2d, Identity, Linear, MaxPool2d
-from thresher.ir.spiking import spread
+from thresher.ir.spiking import EXPECTATION, spread
 
 Array = NDArray[Any]
 
@@ -76,8 +77,7 @@ class CalibrateLayers(Pass):
         values = LayerValues(graph, context.images[: self.images])
         layers = context.spikes.layers(values.images, context.time_steps, self.ticks_per_step)
         for node in context.walk(graph):
-            if isinstance(node.op, MaxPool2d):
-                raise PassError("is a max pool; set replace-unsupported.max_pool to 'average'")
+            _expect_single_spikes(graph, node)
             values.step(node.name)
             if not node.op.can_spike:
                 continue
@@ -135,6 +135,19 @@ class CalibrateLayers(Pass):
             if getattr(spiking, field) != 0:
                 context.note(node.name, field, why)
         return spiking
+
+
+def _expect_single_spikes(graph: Graph, node: Node) -> None:
+    """Raise PassError for what is no population of neurons that send one spike each."""
+    if isinstance(node.op, MaxPool2d) and not is_before_neurons(graph, node):
+        raise PassError(
+            "is a max pool of spikes; set replace-unsupported.max_pool to 'before' or 'average'"
+        )
+    if node.spiking is not None and node.spiking.neuron == EXPECTATION:
+        raise PassError(
+            "is an operator, whose spikes carry numbers, and layers are calibrated on single "
+            "spikes; take the recipe 'huang2024-ecmt'"
+        )
 
 
 def _expect_plain(node: Node) -> Spiking:

@@ -14,6 +14,7 @@ from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.fields import ChoiceRule, IntRule, ruled
 from thresher.ir.inflow import Inflow, deciding_node, inflow_of
 from thresher.ir.linear_map import LinearMap
+from thresher.ir.operation import operation_of
 from thresher.ir.spiking import Value, spread
 from thresher.ir.weighted_map import ConvMap, DenseMap
 
@@ -57,6 +58,11 @@ class Quantize(Pass):
         for node in context.walk(graph):
             if node.op.can_spike and node.spiking is None and node.name != target:
                 raise PassError("it has no threshold yet; put 'balance-thresholds' before it")
+            if operation_of(graph, node) is not None:
+                raise PassError(
+                    "its neurons follow a function of their mean input, which has fractions; "
+                    "precision 'int' has none: take 'quantize' out"
+                )
         inflow = inflow_of(graph, input_threshold=graph.inputs[0].threshold or 1.0)
 
         def scaled(node: Node, spiking: Spiking) -> Spiking:

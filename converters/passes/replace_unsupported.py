@@ -3,11 +3,19 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from thresher.converters.max_pools import may_move, moved
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.errors import PassError, Refusal
 from thresher.ir import Graph, Node
 from thresher.ir.fields import ChoiceRule, ruled
+from thresher.ir.operation import is_before_neurons
 from thresher.ir.ops import AvgPool2d, LeakyRelu, MaxPool2d, Relu, Softmax
+
+NOT_MOVED = (
+    "only a pool that alone reads an activation can be put before it; keep it (max_pool: keep), or "
+    "retrain with avg_pool2d"
+)
+OPERATORS = "take the recipe 'huang2024-ecmt', whose operators follow it"
 
 
 @register_pass
@@ -18,27 +26,33 @@ class ReplaceUnsupported(Pass):
     Parameters
     ----------
     max_pool : str
-        Whether to refuse a max pool, to replace it by an average pool (retrain then), or to keep
-        it, as a population that follows the largest spike count of each window (LIPool, Li and Zeng
-        2022), or the largest value where neurons say one by time.
+        Whether to refuse a max pool, to replace it by an average pool (retrain then), to keep it,
+        as a population that follows the largest spike count of each window (LIPool, Li and Zeng
+        2022), or the largest value where neurons say one by time, or to put it before its
+        activation, whose neurons then follow the largest of the summed inputs, once a step (Bu et
+        al. 2025).
     leaky_relu : str
         Whether to refuse a leaky ReLU, to replace it by a ReLU, or to keep it, for
         'use-imbalanced-neurons'. One of slope 0 becomes the ReLU that it is.
     softmax : str
         Whether to refuse a softmax between layers or to remove it. One at the output is always
         removed: it does not move the argmax.
+    operators : str
+        Whether to refuse other functions that no integrate-and-fire neuron has, or to keep them,
+        softmax between layers among them, for 'use-operators'.
 
     Notes
     -----
-    A max pool right before a ReLU may stand right after it, as max(relu(x)) = relu(max(x)), and has
-    to where it is kept: no population takes the maximum of currents.
+    max(relu(x)) = relu(max(x)), so that a max pool may stand on either side of an activation. One
+    that stands right before stays, unless it is to be replaced.
     """
 
     name: ClassVar[str] = "replace-unsupported"
     preserves: ClassVar[str] = "shape"
-    max_pool: str = ruled(ChoiceRule(("refuse", "average", "keep")), "refuse")
+    max_pool: str = ruled(ChoiceRule(("refuse", "average", "keep", "before")), "refuse")
     leaky_relu: str = ruled(ChoiceRule(("refuse", "relu", "keep")), "refuse")
     softmax: str = ruled(ChoiceRule(("refuse", "remove")), "refuse")
+    operators: str = ruled(ChoiceRule(("refuse", "keep")), "refuse")
 
     def apply(self, graph: Graph, context: Context) -> Graph:
         refused = self.refusals(graph)
@@ -46,8 +60,8 @@ class ReplaceUnsupported(Pass):
             listed = "; ".join(f"node {refusal}" for refusal in refused)
             raise PassError(f"nothing that spikes stands for {listed}")
         for node in context.walk(graph):
-            if not self._keeps(node):
-                graph = _replaced(graph, node, context)
+            if not self._keeps(graph, node):
+                graph = self._replaced(graph, node, context)
         return graph
 
     def refusals(self, graph: Graph) -> list[Refusal]:
@@ -55,22 +69,29 @@ class ReplaceUnsupported(Pass):
         found = ((node, self._objection(graph, node)) for node in graph)
         return [Refusal(f"'{node.name}'", node.op.kind, why) for node, why in found if why]
 
-    def _keeps(self, node: Node) -> bool:
+    def _keeps(self, graph: Graph, node: Node) -> bool:
         if isinstance(node.op, LeakyRelu):
             return self.leaky_relu == "keep" and node.op.slope > 0
-        return isinstance(node.op, MaxPool2d) and self.max_pool == "keep"
+        if isinstance(node.op, MaxPool2d):
+            stays = self.max_pool != "average" and is_before_neurons(graph, node)
+            return self.max_pool == "keep" or stays
+        removed = isinstance(node.op, Softmax) and _is_output(graph, node)
+        return node.op.can_operate and self.operators == "keep" and not removed
 
     def _objection(self, graph: Graph, node: Node) -> str:
         """Say why a node cannot stay and what to do; nothing where it can stay or be replaced."""
-        if self._keeps(node):
+        if self._keeps(graph, node):
             return ""
+        if isinstance(node.op, MaxPool2d) and self.max_pool == "before":
+            return "" if may_move(graph, node) else NOT_MOVED
         if isinstance(node.op, MaxPool2d) and node.op.dilation != (1, 1):
             return "no average pool is dilated; retrain with another pool"
         if isinstance(node.op, MaxPool2d):
             return self._refusal(
                 "max_pool",
                 "the maximum of firing rates is not what the maximum of spikes gives; set "
-                f"{self.name}.max_pool to 'keep', which follows the largest spike count, retrain "
+                f"{self.name}.max_pool to 'before', which takes the largest of the summed inputs, "
+                "or to 'keep', which follows the largest spike count, retrain "
                 "with avg_pool2d, take the recipe 'exact'",
                 "average",
             )
@@ -82,11 +103,20 @@ class ReplaceUnsupported(Pass):
                 "relu",
             )
         if isinstance(node.op, Softmax) and not _is_output(graph, node):
-            why = "its values need all others of the layer; retrain without"
+            why = f"its values need all others of the layer; {OPERATORS}, retrain without"
             return self._refusal("softmax", why, "remove")
         if node.op.can_spike or node.op.is_linear() or isinstance(node.op, Softmax):
             return ""
+        if node.op.can_operate:
+            return f"no integrate-and-fire neuron has its values; {OPERATORS}, or retrain without"
         return "no pass replaces it; take it out of the network and retrain"
+
+    def _replaced(self, graph: Graph, node: Node, context: Context) -> Graph:
+        """Replace or move what cannot stay as it is; other nodes stay."""
+        if isinstance(node.op, MaxPool2d) and self.max_pool == "before":
+            context.note(node.name, "before its activation", "as max_pool asks")
+            return moved(graph, graph[node.name])
+        return _replaced(graph, node, context)
 
     def _refusal(self, field: str, why: str, option: str) -> str:
         if getattr(self, field) != "refuse":

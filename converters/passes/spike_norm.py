@@ -7,8 +7,10 @@ from typing import ClassVar
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import with_input_threshold
 from thresher.converters.synapses import about_biases, settled
+from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, ruled
+from thresher.ir.operation import pool_before
 from thresher.ir.ops import Identity
 
 BLOCK = 2**22
@@ -61,12 +63,15 @@ class SpikeNorm(Pass):
 
 def _largest_inflow(graph: Graph, node: Node, context: Context) -> float:
     """Return the most that a step brings any neuron of a node over all images."""
-    if node.op.can_spike:
+    pool, name = pool_before(graph, node), node.name
+    if pool is not None:
+        name = pool.inputs[0]
+        if name not in graph:
+            raise PassError("its max pool reads the image; expected a layer before it")
+    elif node.op.can_spike:
         summed = replace(node, op=Identity(), spiking=None)
         graph = graph.replace_all({node.name: summed})
     steps, images = context.time_steps, context.images
-    at_once = max(1, BLOCK // (steps * prod(graph.shapes[node.name])))
+    at_once = max(1, BLOCK // (steps * prod(graph.shapes[name])))
     blocks = (images[start : start + at_once] for start in range(0, len(images), at_once))
-    return max(
-        float(context.spikes.values(graph, block, steps, node.name).max()) for block in blocks
-    )
+    return max(float(context.spikes.values(graph, block, steps, name).max()) for block in blocks)

@@ -8,6 +8,7 @@ from thresher.converters.populations import (
     LARGEST_PAYLOAD,
     change_populations,
     divided,
+    expect_no_pool_before,
     expect_payload,
     expect_plain,
 )
@@ -60,6 +61,7 @@ class UseSignedNeurons(Pass):
 
     def _signed(self, graph: Graph, node: Node, spiking: Spiking, context: Context) -> Spiking:
         expect_plain(node, spiking)
+        expect_no_pool_before(graph, node, "which does not settle")
         context.note(node.name, "signed", "negative spikes take back what was fired too early")
         qcfs = node.op if isinstance(node.op, Qcfs) else None
         if qcfs is not None:

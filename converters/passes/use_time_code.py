@@ -5,7 +5,11 @@ from typing import ClassVar
 
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import change_populations, scaled
+from thresher.converters.populations import (
+    change_populations,
+    expect_no_pool_before,
+    scaled,
+)
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, ruled
@@ -52,6 +56,7 @@ class UseTimeCode(Pass):
 
     def apply(self, graph: Graph, context: Context) -> Graph:
         def code(node: Node, spiking: Spiking) -> Spiking:
+            expect_no_pool_before(graph, node, "and no neuron of these says a value by time")
             starts = node.name not in graph.outputs or graph.readout.kind == "spikes"
             name = tensor_name(graph, node.name, "v_init")
             return self._coded(node, spiking, context, name if starts else None)

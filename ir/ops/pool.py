@@ -118,6 +118,7 @@ class MaxPool2d(Pool):
 
     kind: ClassVar[str] = "max_pool2d"
     can_operate: ClassVar[bool] = True
+    homogeneous: ClassVar[bool] = True
     dilation: Pair = ruled(PairRule(1), (1, 1))
 
     @property

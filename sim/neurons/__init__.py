@@ -2,16 +2,18 @@
 
 from thresher.sim.neurons.burst import Burst
 from thresher.sim.neurons.differential import Differential, ceiling_of
+from thresher.sim.neurons.expectation import Expectation
 from thresher.sim.neurons.few_spikes import FewSpikes
 from thresher.sim.neurons.graded import Graded
 from thresher.sim.neurons.hodgkin_huxley import HodgkinHuxley
 from thresher.sim.neurons.imbalanced import ImbalancedIntegrateAndFire
-from thresher.sim.neurons.integrate_and_fire import IntegrateAndFire
+from thresher.sim.neurons.integrate_and_fire import IntegrateAndFire, Integrator
 from thresher.sim.neurons.izhikevich import Izhikevich
 from thresher.sim.neurons.leaky_integrate_and_fire import LeakyIntegrateAndFire
 from thresher.sim.neurons.max_pool import MaxPool
 from thresher.sim.neurons.model import NEURONS, Model, Neuron, model_of, neuron_of
 from thresher.sim.neurons.multi_threshold import MultiThreshold
+from thresher.sim.neurons.operator import Operator
 from thresher.sim.neurons.parameter import Parameter
 from thresher.sim.neurons.resonate_and_fire import ResonateAndFire
 from thresher.sim.neurons.signed_burst import SignedBurst
@@ -27,17 +29,20 @@ __all__ = [
     "NEURONS",
     "Burst",
     "Differential",
+    "Expectation",
     "FewSpikes",
     "Graded",
     "HodgkinHuxley",
     "ImbalancedIntegrateAndFire",
     "IntegrateAndFire",
+    "Integrator",
     "Izhikevich",
     "LeakyIntegrateAndFire",
     "MaxPool",
     "Model",
     "MultiThreshold",
     "Neuron",
+    "Operator",
     "Parameter",
     "ResonateAndFire",
     "SignedBurst",

@@ -112,5 +112,5 @@ class IntegrateAndFire(Integrator):
 
 
 NEURONS.register(IntegrateAndFire.name, IntegrateAndFire)
-PARTS["input"] = PARTS["readout"] = IntegrateAndFire
-"""A readout has an infinite threshold; an input fires when its encoder says so."""
+PARTS["input"] = PARTS["readout"] = PARTS["operand"] = IntegrateAndFire
+"""A readout and an operand have infinite thresholds; an input fires when its encoder says so."""

@@ -48,6 +48,8 @@ class Model:
     """Whether a count depends on when the input came: `layered` and `int` have no meaning then."""
     counted: ClassVar[bool] = False
     """Whether the net count of its spikes is never negative, so that a max pool may follow it."""
+    operates: ClassVar[bool] = False
+    """Whether its neurons stand for an operator, and follow a function of what reaches it."""
     rests: ClassVar[bool] = True
     """Whether the refractory rule holds."""
     differential: ClassVar[bool] = False
@@ -173,7 +175,8 @@ class Neuron(Model, ABC):
 NEURONS: Registry[type[Model]] = Registry("neuron", SimulationError)
 """The models that an annotation may name."""
 PARTS: dict[str, type[Neuron]] = {}
-"""What the populations are made of that stand for no activation: input, readout, max pool."""
+"""What the populations are made of that stand for no activation: input, readout, max pool; and
+"operator", whatever follows an operation."""
 
 
 def model_of(population: Population) -> type[Model]:
@@ -189,7 +192,7 @@ def neuron_of(population: Population) -> type[Neuron]:
     SimulationError
         Where their spikes mean something only in a window of their own.
     """
-    model = model_of(population)
+    model = PARTS["operator"] if population.operation is not None else model_of(population)
     if not issubclass(model, Neuron):
         raise SimulationError(
             f"node '{population.name}': neurons '{population.neuron}' say their values by the "

@@ -121,6 +121,15 @@ class GradedCount(SpikeCount):
         return unit * sent
 
 
+@dataclass(frozen=True, eq=False)
+class SignedCount(GradedCount):
+    """Say n = clip(floor(v / theta), -largest, largest): downwards, below 0 too."""
+
+    def levels(self, v: Reals, theta: Reals, steps: int, most: int) -> Reals:
+        n: Reals = np.clip(floor_levels(v, theta), -self.largest, self.largest)
+        return n
+
+
 def evenly_spread(n: Ints, steps: int, payload: int) -> Volley:
     """Spread net counts n evenly over T steps: the j-th unit of a neuron at ceil(j T / |n|).
 

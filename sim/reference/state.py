@@ -8,7 +8,7 @@ import numpy as np
 from thresher.sim.contract import NEVER, Options, SampleRun, Stimulus
 from thresher.sim.decision import Decision
 from thresher.sim.network import Ints, Network, Population, Projection, Reals
-from thresher.sim.neurons import Neuron, Time, neuron_of
+from thresher.sim.neurons import Neuron, Operator, Time, neuron_of
 
 
 class State:
@@ -27,6 +27,9 @@ class State:
             )
             for population, (start, end) in zip(network.populations, ends, strict=True)
         ]
+        for rank, neurons in enumerate(self.neurons):
+            if isinstance(neurons, Operator):
+                neurons.attach(self.neurons[rank - 1])
         self.outgoing: list[list[Projection]] = [[] for _ in network.populations]
         self.incoming: list[list[Projection]] = [[] for _ in network.populations]
         for projection in network.projections:

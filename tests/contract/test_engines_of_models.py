@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_strategies import OperatorBuilder
 from running import (
     Setting,
     assert_same_run,
@@ -24,7 +25,7 @@ TICKS = (1, 2, 3, 4, 7, 16, 64)
 WHOLE = ("signed", "graded", "pooled")
 STEPPED = "differential"
 """What lockstep alone runs, and no run that settles; it is read from the membrane."""
-every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky", STEPPED])
+every_builder = pytest.mark.parametrize("name", ["mixed", *WHOLE, "leaky", STEPPED, "operators"])
 
 
 class PooledBuilder(SignedBuilder):
@@ -61,14 +62,17 @@ BUILDERS = {
     "pooled": PooledBuilder,
     "leaky": LeakyBuilder,
     STEPPED: DifferentialBuilder,
+    "operators": OperatorBuilder,
 }
 
 
 def graph_of(data: st.DataObject, name: str, **options: object) -> Graph:
-    options["resets"] = ("soft",) if name in (*WHOLE, STEPPED) else ("soft", "hard")
+    soft = name in (*WHOLE, STEPPED, "operators")
+    options["resets"] = ("soft",) if soft else ("soft", "hard")
+    options["delays"] = name != "operators" or data.draw(st.booleans())
     if name == STEPPED:
         options["readouts"] = ("membrane",)
-    return data.draw(graphs(builder_of=BUILDERS[name], delays=True, **options))
+    return data.draw(graphs(builder_of=BUILDERS[name], **options))
 
 
 def compare(graph: Graph, image: np.ndarray, setting: Setting, engine: str) -> None:
@@ -84,6 +88,8 @@ def drawn_setting(data: st.DataObject, name: str) -> Setting:
     if name == STEPPED:
         return data.draw(settings_of(schedules=("lockstep",), precisions=precisions))
     setting = data.draw(settings_of(ticks=TICKS, precisions=precisions))
+    if name == "operators":
+        return setting
     return replace(setting, settle_limit=data.draw(st.sampled_from([0, 40, 0, 1, 2])))
 
 

@@ -16,8 +16,11 @@ from thresher.sim.contract import Options
 from thresher.sim.neurons import IntegrateAndFire, Neuron, Parameter, Time
 
 every_model = pytest.mark.parametrize("name", list(NEURONS))
+INTEGRATING = [name for name in NEURONS if not NEURONS.get(name).operates]
+"""Neurons that stand for an activation; those of operators have tests/sim/test_operators.py."""
+every_integrating_model = pytest.mark.parametrize("name", INTEGRATING)
 every_neuron = pytest.mark.parametrize(
-    "name", [name for name in NEURONS if issubclass(NEURONS.get(name), Neuron)]
+    "name", [name for name in INTEGRATING if issubclass(NEURONS.get(name), Neuron)]
 )
 needs_kernels = pytest.mark.skipif(not compiled_available()[0], reason=compiled_available()[1])
 
@@ -104,7 +107,7 @@ def test_engines_that_know_a_model_run_it_and_others_refuse_it_by_name(
     assert run(network, stimulus, setting, engine).spike_counts[0] > 0
 
 
-@every_model
+@every_integrating_model
 def test_a_model_runs_layered_where_it_has_a_window_and_is_refused_by_node_elsewhere(
     name: str,
 ) -> None:

@@ -12,7 +12,7 @@ import yaml
 from thresher.conversion import EngineSimulator
 from thresher.converters import PASSES, Context, Pass, load_recipe
 from thresher.converters.pass_ import NEEDS
-from thresher.converters.passes import TakeCeilings
+from thresher.converters.passes import TakeCeilings, UseOperators
 from thresher.errors import PassError, SpecError
 from thresher.ir import Graph, Input, Node, Spiking, Tensor, evaluate
 from thresher.ir.fields import (
@@ -35,6 +35,7 @@ from thresher.ir.ops import (
     Linear,
     Qcfs,
     Relu,
+    Sigmoid,
     Softmax,
 )
 
@@ -78,6 +79,8 @@ def network() -> Graph:
 def subject(step: Pass) -> Graph:
     """The network, trained with the activations that a pass asks for."""
     graph = network()
+    if isinstance(step, UseOperators):
+        return graph.replace("relu1", op=Sigmoid(), spiking=None)
     trained = {"clipped_relu": ClippedRelu(max=3.0), "qcfs": Qcfs(levels=4, max=3.0)}
     if not isinstance(step, TakeCeilings):
         return graph

@@ -189,7 +189,7 @@ def test_what_it_cannot_calibrate_is_refused(passes: list[Pass], message: str) -
 
 def test_a_max_pool_is_refused_by_name() -> None:
     graph = chain((2, 4, 4), ("relu", Relu()), ("pool", MaxPool2d(kernel=2)), ("flat", Flatten()))
-    with pytest.raises(PassError, match="node 'pool': is a max pool; set replace-unsupported"):
+    with pytest.raises(PassError, match="node 'pool': is a max pool of spikes; set replace-uns"):
         convert(
             graph,
             [BalanceThresholds(), CalibrateLayers()],

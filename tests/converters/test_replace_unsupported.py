@@ -15,6 +15,7 @@ from thresher.ir.op import Array, Shape
 from thresher.ir.ops import (
     AvgPool2d,
     ClippedRelu,
+    Identity,
     LeakyRelu,
     MaxPool2d,
     Qcfs,
@@ -108,6 +109,7 @@ def test_all_offenders_are_listed_at_once() -> None:
         (1, 4, 4),
         ("act1", LeakyRelu()),
         ("pool1", MaxPool2d(kernel=2)),
+        ("same", Identity()),
         ("act2", LeakyRelu()),
         ("pool2", MaxPool2d(kernel=2)),
     )

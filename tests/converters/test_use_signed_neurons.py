@@ -95,7 +95,7 @@ def test_a_pool_before_the_neuron_is_refused_by_name() -> None:
         ("flat", Flatten()),
         ("fc", Linear(weight=weights("fc.weight", 3, 36))),
     )
-    message = r"node 'pool' .max_pool2d. does not read the activations .*put it right after them"
+    message = r"node 'act1': the max pool 'pool' before it .* does not settle; put it right after"
     with pytest.raises(PassError, match=message):
         convert(graph, "exact", calibration=X, steps=4)
 

@@ -127,7 +127,7 @@ def test_two_spikes_need_two_steps_to_round() -> None:
 def test_a_pool_that_does_not_read_activations_is_refused_by_name() -> None:
     graph = pooled().replace("pool", inputs=("conv1",)).replace("act1", inputs=("pool",))
     graph = graph.replace("conv2", inputs=("act1",))
-    message = r"node 'pool' .max_pool2d. does not read the activations .*put it right after them"
+    message = r"node 'act1': the max pool 'pool' before it .* value by time; put it right"
     with pytest.raises(PassError, match=message):
         convert(graph, "stanojevic2023-ttfs", calibration=X, steps=4)
 

@@ -250,7 +250,7 @@ def test_a_pool_that_does_not_read_activations_as_they_are_is_refused() -> None:
 
 def test_a_pool_has_no_annotation_of_its_own() -> None:
     graph = square(np.zeros((2, 2))).replace("pool", spiking=signed()[1])
-    with pytest.raises(GraphError, match="has no threshold of its own; take its 'spiking' out"):
+    with pytest.raises(SimulationError, match=r"do not compute; .*, or take its 'spiking' out"):
         simulated(graph, x=np.zeros((1, 1, 2, 2)), steps=1)
 
 

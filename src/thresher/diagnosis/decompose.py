@@ -55,7 +55,7 @@ def of_population(
 
 
 def of_carrier(activation: Floats, carried: Floats, value: Floats) -> Parts:
-    """Decompose the error of what has no staircase: a readout, or a max pool of counts.
+    """Decompose the error of what has no staircase: a readout, an operator, a max pool of counts.
 
     `carried` is what the node makes of the SNN's mean inputs.
     """

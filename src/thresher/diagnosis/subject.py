@@ -12,7 +12,7 @@ from thresher.errors import SimulationError
 from thresher.ir import Graph, Node
 from thresher.ir.inflow import inflow_of
 from thresher.ir.linear_map import Shape
-from thresher.ir.spiking import SIGNED, SIGNED_BURST
+from thresher.ir.spiking import EXPECTATION, SIGNED, SIGNED_BURST
 from thresher.sim import NEURONS, Network, Population
 
 Floats = NDArray[np.float64]
@@ -30,6 +30,7 @@ class Layer:
     `neuron` is the model, "max_pool" or "readout"; `before` the layers that it depends on, in rank
     order. A spike more stands for `unit` / T. `fan_out` holds, for each projection that leaves the
     layer, its delay and the synapses of each neuron; `delays` the delay of each one that arrives.
+    An operator has no staircase: what it sends is a function of its mean input.
     """
 
     name: str
@@ -58,11 +59,16 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
     counts = {name: flow.count for name, flow in inflow_of(graph).items()} if pools else {}
     layers: list[Layer] = []
     for population in network.populations:
+        if population.neuron == "operand":
+            continue
         name, shape = population.name, population.shape
-        staircase, count = None, counts.get(name)
-        if population.fires and count is None:
+        staircase, count, unit = None, counts.get(name), np.ones(shape)
+        if population.neuron == EXPECTATION:
+            unit[:] = population.theta[np.argsort(population.row_major)].reshape(shape)
+        elif population.fires and count is None:
             staircase = _staircase(graph[name], population, steps, dtype)
-        unit = staircase.theta if staircase is not None else np.ones(shape)
+            unit = staircase.theta
+        receives = population.rank - (population.operation is not None)
         ancestors = nx.ancestors(graph.structure, name)
         layers.append(
             Layer(
@@ -76,7 +82,7 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
                 {
                     network.populations[projection.source].name: projection.delay
                     for projection in network.projections
-                    if projection.target == population.rank
+                    if projection.target == receives
                 },
             )
         )

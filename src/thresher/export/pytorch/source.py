@@ -15,6 +15,7 @@ from thresher.ir.graph import Graph
 from thresher.ir.inflow import deciding_node
 from thresher.ir.node import Node
 from thresher.ir.op import Shape
+from thresher.ir.operation import is_before_neurons, operation_of
 from thresher.ir.ops import ChannelAffine, MaxPool2d
 from thresher.ir.spiking import SIGNED, Spiking
 from thresher.ir.tensor import Tensor
@@ -153,6 +154,14 @@ class _Writer:
 
     def _node(self, node: Node) -> None:
         """Write a node's op, and the population that fires what it gives."""
+        if operation_of(self.graph, node) is not None:
+            raise SimulationError(
+                f"node '{node.name}' follows a function of its mean input, which the PyTorch "
+                "module does not have: convert without operators, and with max pools that follow "
+                "counts (--set replace-unsupported.max_pool=keep)"
+            )
+        if is_before_neurons(self.graph, node):
+            return  # what follows it is refused
         if isinstance(node.op, MaxPool2d):
             self._max_pool(node, node.op)
         elif node.op.can_spike:
