@@ -123,6 +123,7 @@ def compile_graph(
         sum(macs.values()),
         sum(macs[name] for name in analog_nodes),
         np.concatenate(scales),
+        sum(macs[name] for name in operations),
     )
     _expect_counts(network)
     _expect_decoded(network)

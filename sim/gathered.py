@@ -82,6 +82,7 @@ class Gathered:
             network.input_macs * (settings.steps + settings.probe_steps),
             seconds,
             recorded,
+            network.operator_macs * settings.steps,
         )
 
 

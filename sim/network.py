@@ -214,6 +214,8 @@ class Network:
     input_macs: int
     scale: Floats
     """Units of the membrane that stand for 1, for all neurons; 1 where the precision is real."""
+    operator_macs: int = 0
+    """Multiply-accumulates of products that operators compute of their operands in one step."""
     most_current: Ints | None = None
     """The largest |current| per step with which no membrane can overflow, for all neurons."""
 

@@ -86,6 +86,7 @@ class Result:
     wall_seconds: float
     recorded: Trace | Path
     """The trace, or the file that it was written to."""
+    operator_macs: int = 0
     ann_predictions: Ints | None = None
 
     def __len__(self) -> int:
@@ -179,6 +180,7 @@ class Result:
             "synaptic_operations_per_sample": float(self.synaptic_operations.mean()),
             "dense_macs_per_sample": self.dense_macs,
             "input_macs_per_sample": self.input_macs,
+            "operator_macs_per_sample": self.operator_macs,
             "latency_steps": _summary(self.latency.settled),
             "first_evidence_steps": _summary(self.latency.first_evidence),
             "confident_steps": _summary(self.latency.confident),

@@ -45,7 +45,7 @@ class UseOperators(Pass):
     name: ClassVar[str] = "use-operators"
     needs: ClassVar[frozenset[str]] = frozenset({"calibration"})
     cap: int = ruled(IntRule(1, LARGEST_PAYLOAD), 15)
-    headroom: float = ruled(FloatRule(0.0, exclusive=True), 2.0)
+    headroom: float = ruled(FloatRule(0.0, exclusive=True), 1.0)
     granularity: str = ruled(ChoiceRule(("layer", "channel")), "layer")
 
     def apply(self, graph: Graph, context: Context) -> Graph:

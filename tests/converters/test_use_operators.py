@@ -102,7 +102,7 @@ def test_the_account_says_what_became_of_every_node() -> None:
     assert rows["weights"].became.startswith("population (expectation, threshold ")
     assert rows["q"].became == "synapses to 'scores'"
     assert rows["relu"].became.startswith("population (multi_threshold, ")
-    assert "15 thresholds are 2 x the largest magnitude" in rows["weights"].why
+    assert "15 thresholds are 1 x the largest magnitude" in rows["weights"].why
 
 
 def test_a_threshold_is_what_the_largest_magnitude_and_the_cap_say() -> None:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import chain, conv, fires, linear, neurons, tensor
+from operator_strategies import pooled
 from strategies import Builder, Shape, graphs, images
 
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import PROFILES, export_nir
-from thresher.ir import Graph, Node, Probe, Tensor
+from thresher.ir import Graph, Node, Probe, Spiking, Tensor
 from thresher.ir.ops import (
     Add,
     AvgPool2d,
@@ -27,6 +28,7 @@ from thresher.ir.ops import (
     Pad,
     Relu,
     Scale,
+    Sigmoid,
     Slice,
 )
 
@@ -304,3 +306,14 @@ def test_every_profile_is_for_a_tool_that_the_benchmark_runs() -> None:
 )  # fmt: skip
 def test_what_nir_cannot_say_is_refused_by_name(graph: Graph, message: str, tmp_path: Path) -> None:
     refused(graph, message, tmp_path)
+
+
+def test_operators_are_refused_by_name(tmp_path: Path) -> None:
+    graph = neurons([1.0], [[1.0]], neuron="expectation").replace("if", op=Sigmoid())
+    refused(graph, "node 'if' is a 'sigmoid', which NIR has no node for", tmp_path)
+
+
+def test_a_max_pool_before_its_neurons_is_refused_by_name(tmp_path: Path) -> None:
+    refused(
+        pooled(Spiking(1.0)), "node 'pool' is a 'max_pool2d', which NIR has no node for", tmp_path
+    )

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import chain, conv, fires, linear, neurons, tensor
+from operator_strategies import operator, pooled
 from running import Setting, network_of, row_major, spikes_by_tick, stimulus_of
 from running import run as simulated
 from signed_strategies import SignedBuilder
@@ -21,7 +22,7 @@ from strategies import graphs, images
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import export_torch
-from thresher.ir import Graph, Preprocess, Probe, Tensor
+from thresher.ir import OPS, Graph, Preprocess, Probe, Spiking, Tensor
 from thresher.ir.ops import (
     AvgPool2d,
     Flatten,
@@ -235,3 +236,14 @@ def test_tensors_of_something_else_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "net_tensors.safetensors").write_bytes(b"precious")
     refused(neurons([1.0], [[1.0]]), "is there already without it", tmp_path)
     assert (tmp_path / "net_tensors.safetensors").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "matmul", "max_pool2d"])
+def test_operators_are_refused_by_name(kind: str, tmp_path: Path) -> None:
+    op, shapes = OPS.get(kind).example()
+    graph = operator(op, shapes, Spiking(0.5, "expectation"))
+    refused(graph, "node 'op' follows a function of its mean input, which the PyTorch", tmp_path)
+
+
+def test_a_max_pool_before_its_neurons_is_refused_by_name(tmp_path: Path) -> None:
+    refused(pooled(Spiking(1.0)), "node 'relu' follows a function", tmp_path)

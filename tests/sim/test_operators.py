@@ -219,6 +219,13 @@ def test_spikes_of_an_operator_carry_several_bits_and_say_so() -> None:
     assert (measures["spike_levels"], measures["largest_payload"]) == (255, 127)
 
 
+def test_products_of_operators_are_counted_at_every_step_apart_from_synaptic_operations() -> None:
+    graph, x, _ = drawn(1, "matmul")
+    found = simulate(graph, x.astype(np.float32), steps=3)
+    # (2, 4, 6) times (2, 3, 6) transposed: 2 * 4 * 3 * 6 multiply-accumulates.
+    assert found.metrics()["operator_macs_per_sample"] == 3 * 144
+
+
 def annotated(op: object, spiking: Spiking, *between: object) -> Graph:
     links = [*between, ("n", op, spiking), ("out", linear("out", np.eye(4)))]
     return chain((4,), *links)

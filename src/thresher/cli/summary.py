@@ -19,6 +19,7 @@ def print_result(name: str, measures: Measures) -> None:
             *carried(measures),
             ("synaptic operations a sample", operations(measures)),
             ("MACs of the input a sample", count(measures["input_macs_per_sample"])),
+            *operated(measures),
             ("MACs of the ANN a sample", count(measures["dense_macs_per_sample"])),
             ("latency in steps", latency(measures)),
             *settled(measures),
@@ -51,6 +52,13 @@ def carried(measures: Measures) -> list[tuple[str, str]]:
         return []
     levels, bits = measures["spike_levels"], measures["bits_per_spike"]
     return [("spikes carry", f"up to {levels} levels ({bits:.1f} bits)")]
+
+
+def operated(measures: Measures) -> list[tuple[str, str]]:
+    """Write what operators multiply of their own, at every step, where there are some."""
+    if not measures["operator_macs_per_sample"]:
+        return []
+    return [("MACs of operators a sample", count(measures["operator_macs_per_sample"]))]
 
 
 def operations(measures: Measures) -> str:
