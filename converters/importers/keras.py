@@ -15,11 +15,26 @@ import numpy as np
 from thresher.converters.importers import layers
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.keras_file import KerasLayer, KerasModel, Place, read_keras
-from thresher.converters.importers.layers import Sides, Window
+from thresher.converters.importers.layers import SELU_ALPHA, SELU_SCALE, Sides, Window
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
-from thresher.ir.ops import Add, BatchNorm, Dropout, Identity, Relu
+from thresher.ir.ops import (
+    Add,
+    BatchNorm,
+    Dropout,
+    Elu,
+    Gelu,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LayerNorm,
+    Relu,
+    Sigmoid,
+    Silu,
+    Tanh,
+)
 
 LARGEST_FLATTENED = 2**24
 
@@ -255,6 +270,16 @@ def _function(here: _Here, name: str, given: Any, x: _Item) -> _Item:
         "relu6": lambda: layers.clip(here.b, name, x.value, 0.0, 6.0),
         "leaky_relu": lambda: layers.leaky_relu(here.b, name, x.value, np.asarray(0.2)),
         "softmax": lambda: layers.softmax(here.b, name, x.value, 0),
+        "sigmoid": lambda: here.b.add(name, Sigmoid(), x.value),
+        "tanh": lambda: here.b.add(name, Tanh(), x.value),
+        "silu": lambda: here.b.add(name, Silu(), x.value),
+        "swish": lambda: here.b.add(name, Silu(), x.value),
+        "gelu": lambda: here.b.add(name, Gelu(), x.value),
+        "hard_sigmoid": lambda: here.b.add(name, HardSigmoid(), x.value),
+        "hard_silu": lambda: here.b.add(name, HardSwish(), x.value),
+        "hard_swish": lambda: here.b.add(name, HardSwish(), x.value),
+        "elu": lambda: here.b.add(name, Elu(), x.value),
+        "selu": lambda: layers.elu(here.b, name, x.value, SELU_ALPHA, SELU_SCALE, 1.0),
     }
     if kind not in plain:
         raise GraphError(f"has the activation '{kind}'; expected one of {', '.join(plain)}")
@@ -398,6 +423,58 @@ def _prelu(here: _Here) -> _Item:
     return _Item(y, here.x.order)
 
 
+def _elu(here: _Here) -> _Item:
+    y = here.b.add(here.name, Elu(alpha=here.get("alpha", 1.0)), here.x.value)
+    return _Item(y, here.x.order)
+
+
+def _multiply(here: _Here) -> _Item:
+    """Multiply two values; one of size 1 along an axis is a gate of what lies there."""
+    if len(here.inputs) != 2 or any(item.order is not None for item in here.inputs):
+        raise GraphError("multiplies Flattens, or more than two values; expected two as they are")
+    x, other = (item.value for item in here.inputs)
+    return _Item(layers.multiply(here.b, here.name, x, other))
+
+
+def _layer_norm(here: _Here) -> _Item:
+    """Normalise the channels of each place, which come last in Keras."""
+    axis, x = here.get("axis", -1), here.x
+    found = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if not isinstance(found, int) or here.ours(found) != 0 or x.order is not None:
+        raise GraphError(f"normalises along axes {axis}; expected the channels'")
+    roles = [role for role, key in (("weight", "scale"), ("bias", "center")) if here.get(key, True)]
+    tensors = {role: here.tensor(role, here.weight(place)) for place, role in enumerate(roles)}
+    rank = len(x.shape)
+    last = layers.permute(here.b, f"{here.name}.last", x.value, [*range(1, rank), 0])
+    eps = here.get("epsilon", 1e-3)
+    y = here.b.add(here.name, LayerNorm(tensors.get("weight"), tensors.get("bias"), eps), last)
+    return _Item(layers.permute(here.b, f"{here.name}.first", y, [rank - 1, *range(rank - 1)]))
+
+
+def _group_norm(here: _Here) -> _Item:
+    if here.ours(here.get("axis", -1)) != 0 or here.x.order is not None:
+        raise GraphError(f"normalises along axis {here.get('axis')}; expected the channels'")
+    roles = [role for role, key in (("weight", "scale"), ("bias", "center")) if here.get(key, True)]
+    tensors = {role: here.tensor(role, here.weight(place)) for place, role in enumerate(roles)}
+    groups = here.get("groups", 32)
+    groups = here.x.shape[0] if groups == -1 else groups
+    eps = here.get("epsilon", 1e-3)
+    op = GroupNorm(tensors.get("weight"), tensors.get("bias"), eps, groups)
+    return _Item(here.b.add(here.name, op, here.x.value))
+
+
+def _permute(here: _Here) -> _Item:
+    """Bring Keras' axes, counted from 1, into another order."""
+    rank = len(here.x.shape)
+    dims = here.get("dims")
+    if sorted(dims) != list(range(1, rank + 1)):
+        raise GraphError(f"brings the axes into the order {dims}")
+    if not here.channels_last:
+        return _Item(layers.permute(here.b, here.name, here.x.value, [axis - 1 for axis in dims]))
+    ours = [here.ours(axis) for axis in dims]
+    return _Item(layers.permute(here.b, here.name, here.x.value, [ours[-1], *ours[:-1]]))
+
+
 def _softmax(here: _Here) -> _Item:
     if here.get("axis", -1) not in (-1, 1):
         raise GraphError(f"is over axis {here.get('axis')}; expected the last")
@@ -538,6 +615,11 @@ HANDLERS: Mapping[str, Handler] = {
     "LeakyReLU": _leaky_relu,
     "PReLU": _prelu,
     "Softmax": _softmax,
+    "ELU": _elu,
+    "Multiply": _multiply,
+    "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "Permute": _permute,
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), lambda here: _pool(here, False)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), lambda here: _pool(here, True)),
     **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), _global_average),

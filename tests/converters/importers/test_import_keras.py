@@ -123,6 +123,15 @@ LAYERS: list[tuple[Callable[[], Any], tuple[int, ...]]] = [
     (lambda: layers.Cropping1D((1, 0)), (4, 2)),
     (lambda: layers.Reshape((1, 1, 4)), (4,)),
     (lambda: layers.SpatialDropout2D(0.5), (4, 5, 2)),
+    *((lambda a=name: layers.Activation(a), (4, 3))
+      for name in ("sigmoid", "tanh", "silu", "gelu", "hard_sigmoid", "hard_silu", "elu", "selu")),
+    (lambda: layers.ELU(0.5), (4,)),
+    (lambda: layers.Softmax(), (4, 3)),
+    (lambda: layers.LayerNormalization(), (4, 3)),
+    (lambda: layers.LayerNormalization(center=False, epsilon=0.1), (4, 5, 3)),
+    (lambda: layers.GroupNormalization(2), (4, 5, 6)),
+    (lambda: layers.Permute((2, 1)), (4, 3)),
+    (lambda: layers.Permute((3, 1, 2)), (4, 5, 3)),
 ]  # fmt: skip
 
 
@@ -131,6 +140,13 @@ def test_a_layer_gives_keras_results(
     tmp_path: Path, make: Callable[[], Any], shape: tuple[int, ...]
 ) -> None:
     assert_same(keras.Sequential([keras.Input(shape), make()]), tmp_path)
+
+
+def test_squeeze_and_excitation_gives_keras_results(tmp_path: Path) -> None:
+    x = keras.Input((4, 5, 3))
+    gate = layers.Conv2D(2, 1, activation="swish")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    gate = layers.Conv2D(3, 1, activation="sigmoid")(gate)
+    assert_same(keras.Model(x, layers.Multiply()([x, gate])), tmp_path)
 
 
 def test_an_average_counts_no_padding_as_with_tensorflow_and_jax(tmp_path: Path) -> None:
