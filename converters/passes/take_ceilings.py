@@ -10,7 +10,7 @@ from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, ruled
 
-TRAINED_BY = {"clipped_relu": "threshold_relu", "qcfs": "qcfs"}
+TRAINED_BY = {"clipped_relu": "threshold_relu", "qcfs": "qcfs", "slip_relu": "slip_relu"}
 """What `thresher train --activation` calls the activations."""
 NAMED = 3
 """How many nodes of the wrong kind are named."""
@@ -24,8 +24,8 @@ class TakeCeilings(Pass):
     Parameters
     ----------
     op : str
-        What every activation has to be: qcfs (Bu et al. 2022), or clipped_relu (Ho and Chang 2021;
-        Ding et al. 2021).
+        What every activation has to be: qcfs (Bu et al. 2022), slip_relu (Jiang et al. 2023), or
+        clipped_relu (Ho and Chang 2021; Ding et al. 2021).
 
     Notes
     -----

@@ -1,6 +1,14 @@
 """Every op; importing this fills the registry."""
 
-from thresher.ir.ops.activation import Activation, ClippedRelu, LeakyRelu, Qcfs, Relu, Softmax
+from thresher.ir.ops.activation import (
+    Activation,
+    ClippedRelu,
+    LeakyRelu,
+    Qcfs,
+    Relu,
+    SlipRelu,
+    Softmax,
+)
 from thresher.ir.ops.conv_transpose import ConvTranspose2d
 from thresher.ir.ops.convolution import Conv1d, Conv2d, Convolution
 from thresher.ir.ops.linear import Linear, PositionwiseLinear
@@ -70,6 +78,7 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "Slice",
+    "SlipRelu",
     "Softmax",
     "Tanh",
     "UpsampleNearest",

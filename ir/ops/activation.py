@@ -1,4 +1,4 @@
-"""Activations: relu, clipped_relu (threshold ReLU), qcfs, leaky_relu, softmax."""
+"""Activations: relu, clipped_relu (threshold ReLU), qcfs, slip_relu, leaky_relu, softmax."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -82,6 +82,36 @@ class Qcfs(Activation):
     @classmethod
     def example(cls) -> tuple[Op, tuple[Shape, ...]]:
         return cls(levels=4, max=1.5), ((3, 4, 5),)
+
+
+@register_op
+@dataclass(frozen=True)
+class SlipRelu(Activation):
+    """slope * min(max(x, 0), max) + (1 - slope) * qcfs(x), a mean of threshold ReLU and QCFS.
+
+    Jiang et al. 2023 (SlipReLU), with their code's shifts: 0 of the threshold ReLU, 1/2 of the
+    step function.
+    """
+
+    kind: ClassVar[str] = "slip_relu"
+    levels: int = ruled(IntRule(1))
+    max: float = ruled(FloatRule(0.0, exclusive=True))
+    slope: float = ruled(FloatRule(0.0, maximum=1.0), 0.5)
+
+    @property
+    def ceiling(self) -> float:
+        return self.max
+
+    def evaluate(self, *x: Array) -> Array:
+        one = x[0].dtype.type
+        line = ClippedRelu(max=self.max).evaluate(*x)
+        steps = Qcfs(levels=self.levels, max=self.max).evaluate(*x)
+        y: Array = line * one(self.slope) + steps * one(1 - self.slope)
+        return y
+
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(levels=4, max=1.5, slope=0.25), ((3, 4, 5),)
 
 
 @register_op

@@ -204,6 +204,9 @@ def torch_of(torch: Any) -> dict[str, Callable[..., Any]]:
     def qcfs(op: Any, w: Any, x: Any) -> Any:
         return torch.clamp(torch.floor(x * op.levels / op.max + 0.5) / op.levels, 0, 1) * op.max
 
+    def slip_relu(op: Any, w: Any, x: Any) -> Any:
+        return op.slope * torch.clamp(x, 0, op.max) + (1 - op.slope) * qcfs(op, w, x)
+
     def sliced(op: Any, w: Any, x: Any) -> Any:
         return x[(slice(None), *map(slice, op.start, op.stop, op.step))]
 
@@ -218,6 +221,7 @@ def torch_of(torch: Any) -> dict[str, Callable[..., Any]]:
         "relu": lambda op, w, x: f.relu(x),
         "clipped_relu": lambda op, w, x: torch.clamp(x, 0, op.max),
         "qcfs": qcfs,
+        "slip_relu": slip_relu,
         "leaky_relu": lambda op, w, x: f.leaky_relu(x, op.slope),
         "sigmoid": lambda op, w, x: torch.sigmoid(x),
         "tanh": lambda op, w, x: torch.tanh(x),

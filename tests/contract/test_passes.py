@@ -36,6 +36,7 @@ from thresher.ir.ops import (
     Qcfs,
     Relu,
     Sigmoid,
+    SlipRelu,
     Softmax,
 )
 
@@ -81,7 +82,11 @@ def subject(step: Pass) -> Graph:
     graph = network()
     if isinstance(step, UseOperators):
         return graph.replace("relu1", op=Sigmoid(), spiking=None)
-    trained = {"clipped_relu": ClippedRelu(max=3.0), "qcfs": Qcfs(levels=4, max=3.0)}
+    trained = {
+        "clipped_relu": ClippedRelu(max=3.0),
+        "qcfs": Qcfs(levels=4, max=3.0),
+        "slip_relu": SlipRelu(levels=4, max=3.0),
+    }
     if not isinstance(step, TakeCeilings):
         return graph
     own = {n.name: replace(n, op=trained[step.op]) for n in graph if n.op.can_spike}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from thresher.ir import Graph, Input, Node, Op, Readout, Spiking, Tensor
-from thresher.ir.ops import BatchNorm, ClippedRelu, Linear, Qcfs, Relu
+from thresher.ir.ops import BatchNorm, ClippedRelu, Linear, Qcfs, Relu, SlipRelu
 
 
 def tensor(name: str, values: object) -> Tensor:
@@ -31,6 +31,7 @@ def trained_for(recipe: str) -> Op:
         "bu2022-qcfs": Qcfs(levels=16, max=4.0),
         "ding2021-rnl": ClippedRelu(max=4.0),
         "ho2021-tcl": ClippedRelu(max=4.0),
+        "jiang2023-sliprelu": SlipRelu(levels=16, max=4.0),
     }
     return trained.get(recipe, Relu())
 

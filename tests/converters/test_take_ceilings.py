@@ -6,12 +6,20 @@ from small_graphs import chain, identity_linear
 
 from thresher.converters import convert
 from thresher.errors import PassError
-from thresher.ir import Graph, Op, evaluate
-from thresher.ir.ops import ClippedRelu, Qcfs, Relu
+from thresher.ir import Graph, Op, Spiking, evaluate
+from thresher.ir.ops import ClippedRelu, Qcfs, Relu, SlipRelu
 from thresher.sim import simulate
 
-TRAINED = {"bu2022-qcfs": Qcfs(levels=4, max=1.5), "ho2021-tcl": ClippedRelu(max=1.5)}
-ASKED_FOR = {"bu2022-qcfs": "--activation qcfs", "ho2021-tcl": "--activation threshold_relu"}
+TRAINED = {
+    "bu2022-qcfs": Qcfs(levels=4, max=1.5),
+    "ho2021-tcl": ClippedRelu(max=1.5),
+    "jiang2023-sliprelu": SlipRelu(levels=4, max=1.5),
+}
+ASKED_FOR = {
+    "bu2022-qcfs": "--activation qcfs",
+    "ho2021-tcl": "--activation threshold_relu",
+    "jiang2023-sliprelu": "--activation slip_relu",
+}
 
 
 def net(op: Op, n: int = 2) -> Graph:
@@ -55,6 +63,12 @@ def test_of_many_other_activations_some_are_named() -> None:
 def test_a_network_without_activations_is_refused() -> None:
     with pytest.raises(PassError, match="one without activations"):
         convert(chain((2,), ("fc", identity_linear("fc", 2))), "bu2022-qcfs")
+
+
+def test_a_slip_relu_starts_from_half_its_ceiling() -> None:
+    snn = convert(net(SlipRelu(levels=4, max=1.5)), "jiang2023-sliprelu")
+
+    assert snn["act"].spiking == Spiking(threshold=1.5, v_init=0.75)
 
 
 @pytest.mark.parametrize("levels", [1, 4, 8])

@@ -16,6 +16,8 @@ X = np.array([[-1.0, -0.0, 0.25, 0.5, 1.0, 7.0]])
         (ops.LeakyRelu(slope=0.5), [-0.5, 0, 0.25, 0.5, 1, 7]),
         # floor(x * 2 / 1 + 1/2) / 2: halves round up.
         (ops.Qcfs(levels=2, max=1.0), [0, 0, 0.5, 0.5, 1, 1]),
+        # a quarter of the threshold ReLU, three quarters of that staircase
+        (ops.SlipRelu(levels=2, max=1.0, slope=0.25), [0, 0, 0.4375, 0.5, 1, 1]),
     ],
 )
 def test_an_activation_has_its_formulas_values(op: ops.Activation, expected: list[float]) -> None:
@@ -29,6 +31,7 @@ def test_an_activation_has_its_formulas_values(op: ops.Activation, expected: lis
         (ops.LeakyRelu(slope=0.5), None),
         (ops.ClippedRelu(max=1.5), 1.5),
         (ops.Qcfs(levels=4, max=2.0), 2.0),
+        (ops.SlipRelu(levels=4, max=2.0), 2.0),
     ],
 )
 def test_the_ceiling_is_the_largest_value(op: ops.Activation, ceiling: float | None) -> None:

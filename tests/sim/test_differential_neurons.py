@@ -20,9 +20,9 @@ from running import (
 from signed_strategies import DifferentialBuilder, images
 from strategies import graphs, settings_of
 
-from thresher import SimulationError, export_nir, export_torch, simulate
-from thresher.ir import Graph
-from thresher.ir.ops import Flatten, Identity, MaxPool2d
+from thresher import SimulationError, evaluate, export_nir, export_torch, simulate
+from thresher.ir import Graph, Spiking
+from thresher.ir.ops import Flatten, Gelu, Identity, MaxPool2d
 from thresher.ir.spiking import IMBALANCED
 from thresher.sim import Network, Population
 from thresher.sim.contract import SampleRun, Stimulus
@@ -190,6 +190,24 @@ def test_a_delayed_spike_keeps_the_share_of_the_step_in_which_it_was_sent(engine
     trace = result.trace
     assert list(zip(trace.tick, trace.sign, strict=True))[:2] == [(2, 1), (4, 1)]
     np.testing.assert_array_equal(trace.membranes["out"][0, :, 0], [0, 0, 0, 1, 1.5, 1.5 + 1.5])
+
+
+@every_engine
+def test_an_operator_follows_a_function_of_what_is_said(engine: str) -> None:
+    operator = Spiking(threshold=1 / 16, neuron="expectation")
+    graph = chain(
+        (2,),
+        ("in", linear("in", np.eye(2))),
+        ("act", *fires(1 / 8, neuron="differential")),
+        ("fc", linear("fc", [[1.0, -0.5], [0.0, 1.0]], [0.1, -0.2])),
+        ("gelu", Gelu(), operator),
+        ("out", linear("out", np.eye(2), [0.5, 0.3])),
+    )
+    x, steps = np.array([[0.8, 0.6]], np.float32), 64
+    result = simulate(graph, x, steps=steps, membranes={"out": [0, 1]}, engine=engine)
+    # what is said is off by 1/8 / T, Gelu's slope is at most 1.13, and its own counts by 1/16 / T
+    off = np.abs(result.trace.membranes["out"][0, -1] / steps - evaluate(graph, x)[0])
+    assert (off <= (1.5 * 1.13 / 8 + 1 / 16) / steps).all()
 
 
 def test_a_spike_carries_one_of_the_powers_of_either_sign() -> None:

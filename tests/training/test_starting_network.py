@@ -6,7 +6,7 @@ from training_graphs import chain, clipped
 
 from thresher.errors import GraphError, TrainingError
 from thresher.ir import Graph, Op
-from thresher.ir.ops import AvgPool2d, ClippedRelu, LeakyRelu, MaxPool2d, Qcfs, Relu
+from thresher.ir.ops import AvgPool2d, ClippedRelu, LeakyRelu, MaxPool2d, Qcfs, Relu, SlipRelu
 from thresher.training.activations import prepared
 from thresher.training.settings import TrainingSettings
 
@@ -46,6 +46,15 @@ def test_a_qcfs_keeps_its_levels_unless_others_are_asked_for() -> None:
     assert started(clipped(0.75), activation="qcfs") == Qcfs(levels=4, max=0.75)
 
 
+def test_a_slip_relu_keeps_its_levels_and_slope_unless_others_are_asked_for() -> None:
+    op = SlipRelu(levels=6, max=0.75, slope=0.2)
+    assert started(op, activation="slip_relu") == op
+    changed = started(op, activation="slip_relu", levels=2, slope=0.0)
+    assert changed == SlipRelu(levels=2, max=0.75, slope=0.0)
+    new = started(Qcfs(levels=6, max=0.75), activation="slip_relu")
+    assert new == SlipRelu(levels=6, max=0.75, slope=0.5)
+
+
 def test_an_activation_without_positive_values_starts_at_1() -> None:
     settings = TrainingSettings()
     assert prepared(net(Relu()), settings, -np.abs(IMAGES))["act"].op == ClippedRelu(max=1.0)
@@ -72,9 +81,22 @@ def test_levels_without_qcfs_are_refused() -> None:
         TrainingSettings(levels=4)
 
 
+def test_a_slope_without_slip_relu_is_refused() -> None:
+    message = "'slope' is 0.5, but activation 'qcfs' has no slope; expected activation 'slip_relu'"
+    with pytest.raises(TrainingError, match=message):
+        TrainingSettings(activation="qcfs", slope=0.5)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("activation", "gelu"), ("learning_rate", 0.0), ("batch", 1), ("percent", 0)],
+    [
+        ("epochs", 0),
+        ("activation", "gelu"),
+        ("slope", 1.5),
+        ("learning_rate", 0.0),
+        ("batch", 1),
+        ("percent", 0),
+    ],
 )
 def test_a_bad_setting_is_named(field: str, value: object) -> None:
     with pytest.raises(TrainingError, match=f"training: field '{field}' is .*; expected"):

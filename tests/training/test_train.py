@@ -11,8 +11,8 @@ from training_graphs import batch_norm, chain, clipped, digits_cnn, digits_image
 from thresher import TrainingSettings, convert, digits, evaluate, load, save, simulate, train
 from thresher.errors import DivergenceError, TrainingError
 from thresher.ir import Graph
-from thresher.ir.ops import ClippedRelu, Linear, Qcfs, Relu, Softmax
-from thresher.training import Training, TrainingProgress
+from thresher.ir.ops import ClippedRelu, Linear, Qcfs, Relu, SlipRelu, Softmax
+from thresher.training import ACTIVATIONS, Training, TrainingProgress
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
@@ -79,7 +79,7 @@ def learnt(run: Training) -> dict[str, bytes]:
     """Return the bits of all that a run learnt."""
     held = dict(run.graph.tensors)
     for node in run.graph:
-        if isinstance(node.op, ClippedRelu | Qcfs):
+        if isinstance(node.op, ClippedRelu | Qcfs | SlipRelu):
             held[node.name] = np.float64(node.op.max)
     return {name: values.tobytes() for name, values in held.items()}
 
@@ -111,7 +111,7 @@ def stop_in(epoch: int) -> Callable[[TrainingProgress], None]:
     return report
 
 
-@pytest.mark.parametrize("activation", ["threshold_relu", "qcfs", "relu"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_run_that_is_stopped_and_goes_on_ends_with_the_same_bits(
     activation: str, tmp_path: Path
 ) -> None:
@@ -246,6 +246,16 @@ def test_a_qcfs_network_is_its_spiking_one_layer_by_layer() -> None:
     result = simulate(snn, x_test, steps=4, schedule="layered", precision="float64")
     expected = evaluate(graph, x_test.astype(np.float64)).argmax(axis=1)
     assert (result.predictions[:, -1] == expected).mean() > 0.99  # but for ties within rounding
+
+
+def test_a_slip_relu_network_converts_with_its_learnt_ceilings_and_runs() -> None:
+    _, _, x_test, y_test = digits.load()
+    graph = trained_digits("slip_relu", levels=8, slope=0.25)
+    snn = convert(graph, "jiang2023-sliprelu")
+    for name in ("relu1", "relu2"):
+        assert snn[name].spiking.threshold == graph[name].op.max != 1.0
+    accuracy = (evaluate(graph, x_test).argmax(axis=1) == y_test).mean()
+    assert simulate(snn, x_test, y_test, steps=16).accuracy > accuracy - 0.05
 
 
 def test_a_relu_network_is_fine_tuned_to_threshold_relus_that_spike_better() -> None:

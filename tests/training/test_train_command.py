@@ -71,7 +71,10 @@ def test_a_checkpoint_is_gone_on_from(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--activation gelu", "'--activation': 'gelu'; expected one of threshold_relu, qcfs, relu"),
+        (
+            "--activation gelu",
+            "'--activation': 'gelu'; expected one of threshold_relu, qcfs, slip_relu",
+        ),
         ("--epochs 0", "'--epochs': '0'; expected a whole number of at least 1"),
         ("--lr -1", "field 'learning_rate' is -1.0; expected a finite number above 0"),
         ("--levels 4", "field 'levels' is 4, but activation 'threshold_relu' has no levels"),

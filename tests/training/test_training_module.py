@@ -91,7 +91,8 @@ def test_ops_without_their_optional_tensors_are_computed() -> None:
 
 def test_a_whole_network_is_preprocessed_and_evaluated_alike() -> None:
     x = np.random.default_rng(0).integers(0, 17, (6, 1, 8, 8)).astype(np.uint8)
-    assert_equal_to_numpy(digits_cnn(ops.Qcfs(levels=4, max=0.7), p=0.4), x)
+    for op in (ops.Qcfs(levels=4, max=0.7), ops.SlipRelu(levels=4, max=0.7, slope=0.3)):
+        assert_equal_to_numpy(digits_cnn(op, p=0.4), x)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the trained networks in {DATA}")

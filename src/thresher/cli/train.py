@@ -18,7 +18,7 @@ from thresher.cli.paths import check_output
 from thresher.cli.progress import StoppedError, progress_of, times
 from thresher.datasets import Samples
 from thresher.errors import DataError
-from thresher.training import ACTIVATIONS, LEVELS, Epoch, TrainingProgress, TrainingSettings
+from thresher.training import ACTIVATIONS, LEVELS, SLOPE, Epoch, TrainingProgress, TrainingSettings
 
 Labelled = tuple[NDArray[Any], NDArray[np.int64]]
 """Raw images (N, *shape) and their classes (N,)."""
@@ -35,8 +35,8 @@ Activation = Annotated[
         "--activation",
         metavar="|".join(ACTIVATIONS),
         parser=options.one_of(ACTIVATIONS),
-        help="What activations become: threshold ReLUs or QCFS, whose ceilings are learnt, or "
-        "plain ReLUs.",
+        help="What activations become: threshold ReLUs, QCFS or SlipReLUs, whose ceilings are "
+        "learnt, or plain ReLUs.",
     ),
 ]
 Epochs = Annotated[
@@ -61,7 +61,16 @@ Levels = Annotated[
         "--levels",
         metavar="L",
         parser=options.whole(1),
-        help=f"Of qcfs; by default those that a node has, or {LEVELS}.",
+        help=f"Of qcfs and slip_relu; by default those that a node has, or {LEVELS}.",
+    ),
+]
+Slope = Annotated[
+    float | None,
+    typer.Option(
+        "--slope",
+        metavar="A",
+        help="Of slip_relu, the threshold ReLU's weight in it; by default that which a node has, "
+        f"or {SLOPE:g}.",
     ),
 ]
 ReplaceMaxPool = Annotated[
@@ -138,6 +147,7 @@ def train(
     weight_decay: WeightDecay = DEFAULT.weight_decay,
     label_smoothing: LabelSmoothing = DEFAULT.label_smoothing,
     levels: Levels = None,
+    slope: Slope = None,
     replace_max_pool: ReplaceMaxPool = False,
     percentile: Percentile = DEFAULT.percent,
     crop: Crop = None,
@@ -159,6 +169,7 @@ def train(
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
         levels=levels,
+        slope=slope,
         replace_max_pool=replace_max_pool,
         percent=percentile,
         crop=crop,

@@ -4,6 +4,7 @@ from thresher.training.run import Training, train
 from thresher.training.settings import (
     ACTIVATIONS,
     LEVELS,
+    SLOPE,
     Epoch,
     TrainingProgress,
     TrainingSettings,
@@ -12,6 +13,7 @@ from thresher.training.settings import (
 __all__ = [
     "ACTIVATIONS",
     "LEVELS",
+    "SLOPE",
     "Epoch",
     "Training",
     "TrainingProgress",

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from thresher.converters.calibrate import histograms, maxima, percentile
 from thresher.errors import GraphError
 from thresher.ir import Graph, Node, Op
-from thresher.ir.ops import Activation, AvgPool2d, ClippedRelu, MaxPool2d, Qcfs, Relu
-from thresher.training.settings import LEVELS, TrainingSettings
+from thresher.ir.ops import Activation, AvgPool2d, ClippedRelu, MaxPool2d, Qcfs, Relu, SlipRelu
+from thresher.training.settings import LEVELS, SLOPE, TrainingSettings
 
 Array = NDArray[np.generic]
 
-TRAINED = (Relu, ClippedRelu, Qcfs)
+TRAINED = (Relu, ClippedRelu, Qcfs, SlipRelu)
 
 
 def prepared(graph: Graph, settings: TrainingSettings, images: Array) -> Graph:
@@ -62,8 +62,12 @@ def _ceilings(
 def _activation(op: Op, ceiling: float, settings: TrainingSettings) -> Op:
     if settings.activation == "threshold_relu":
         return ClippedRelu(max=ceiling)
-    own = op.levels if isinstance(op, Qcfs) else LEVELS
-    return Qcfs(levels=settings.levels or own, max=ceiling)
+    own = op.levels if isinstance(op, (Qcfs, SlipRelu)) else LEVELS
+    levels = settings.levels or own
+    if settings.activation == "qcfs":
+        return Qcfs(levels=levels, max=ceiling)
+    slope = op.slope if isinstance(op, SlipRelu) else SLOPE
+    return SlipRelu(levels, ceiling, slope if settings.slope is None else settings.slope)
 
 
 def _average(name: str, op: MaxPool2d) -> Op:

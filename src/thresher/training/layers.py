@@ -93,6 +93,10 @@ def _qcfs(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch
     return ClipFloorShift.apply(x[0], w["max"], op.levels)
 
 
+def _slip_relu(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
+    return _clipped_relu(op, w, x, mode) * op.slope + _qcfs(op, w, x, mode) * (1 - op.slope)
+
+
 def _avg_pool(op: Any, w: Weights, x: tuple[torch.Tensor, ...], mode: Mode) -> torch.Tensor:
     image, padding = _padded(x[0], op.padding, 0.0, op.kernel)
     counted = op.count_include_pad
@@ -180,6 +184,7 @@ LAYERS: Mapping[type[Op], Layer] = {
     ops.Scale: _scale,
     ops.Sigmoid: lambda op, w, x, mode: torch.sigmoid(x[0]),
     ops.Silu: lambda op, w, x, mode: functional.silu(x[0]),
+    ops.SlipRelu: _slip_relu,
     ops.Slice: _slice,
     ops.Softmax: _softmax,
     ops.Tanh: lambda op, w, x, mode: torch.tanh(x[0]),

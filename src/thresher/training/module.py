@@ -11,7 +11,7 @@ from torch import nn
 from thresher.errors import GraphError
 from thresher.ir import Graph, Node
 from thresher.ir.evaluate import single_input_output
-from thresher.ir.ops import BatchNorm, ClippedRelu, Qcfs, Softmax
+from thresher.ir.ops import BatchNorm, ClippedRelu, Qcfs, SlipRelu, Softmax
 from thresher.training.functions import positive, raw_of
 from thresher.training.layers import LAYERS, Layer, Mode
 
@@ -26,7 +26,7 @@ class GraphModule(nn.Module):
     """Compute what `thresher.evaluate` computes, from preprocessed inputs (N, *shape) in float32.
 
     Every tensor is a parameter, but for the running mean and variance of a batch norm, which are
-    buffers; a tensor that several nodes share is one. The ceiling of a clipped_relu or qcfs is
+    buffers; a tensor that several nodes share is one. The ceiling of an activation is
     `functions.positive` of a parameter of its own. `generator` is what dropouts draw from.
 
     Raises
@@ -57,7 +57,7 @@ class GraphModule(nn.Module):
                 self.register_parameter(self._held[name], nn.Parameter(tensor))
         self._raw: dict[str, str] = {}
         for number, node in enumerate(graph):
-            if isinstance(node.op, (ClippedRelu, Qcfs)):
+            if isinstance(node.op, (ClippedRelu, Qcfs, SlipRelu)):
                 self._raw[node.name] = f"ceiling{number}"
                 raw = nn.Parameter(torch.tensor(raw_of(node.op.max), dtype=torch.float32))
                 self.register_parameter(self._raw[node.name], raw)

@@ -13,9 +13,11 @@ from thresher.ir.fields import (
     ruled,
 )
 
-ACTIVATIONS = ("threshold_relu", "qcfs", "relu")
+ACTIVATIONS = ("threshold_relu", "qcfs", "slip_relu", "relu")
 LEVELS = 4
-"""Levels of a QCFS where neither the settings nor the node say it (Bu et al. 2022, CIFAR)."""
+"""Levels where neither the settings nor the node say them (Bu et al. 2022, QCFS for CIFAR)."""
+SLOPE = 0.5
+"""Slope of a SlipReLU where neither says it (the code of Jiang et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class TrainingSettings:
     Parameters
     ----------
     activation : str
-        What every ReLU, threshold ReLU and QCFS becomes: a threshold ReLU with a learnt ceiling
-        (after Deng and Gu 2021, who fix it), a QCFS with a learnt ceiling (Bu et al. 2022), or a
-        plain ReLU.
+        What every ReLU, threshold ReLU, QCFS and SlipReLU becomes: a threshold ReLU with a learnt
+        ceiling (after Deng and Gu 2021, who fix it), a QCFS with a learnt ceiling (Bu et al. 2022),
+        a weighted mean of both (SlipReLU, Jiang et al. 2023), or a plain ReLU.
     epochs : int
     learning_rate : float
         At the start; it falls to 0 along half a cosine over the run.
@@ -38,7 +40,9 @@ class TrainingSettings:
     label_smoothing : float
         The share of the target that is spread evenly over all classes.
     levels : int, optional
-        Of a QCFS; by default those that a node has, or `LEVELS`.
+        Of a QCFS or SlipReLU; by default those that a node has, or `LEVELS`.
+    slope : float, optional
+        The weight of the threshold ReLU in a SlipReLU; by default a node's own, or `SLOPE`.
     replace_max_pool : bool
         Put an average pool in the place of every max pool, which no neuron stands for.
     percent : float
@@ -63,6 +67,7 @@ class TrainingSettings:
     weight_decay: float = ruled(FloatRule(0.0), 5e-4)
     label_smoothing: float = ruled(FloatRule(0.0, maximum=1.0), 0.0)
     levels: int | None = ruled(OptionalRule(IntRule(1)), None)
+    slope: float | None = ruled(OptionalRule(FloatRule(0.0, maximum=1.0)), None)
     replace_max_pool: bool = ruled(BoolRule(), False)
     percent: float = ruled(FloatRule(0.0, exclusive=True, maximum=100.0), 99.9)
     crop: int | None = ruled(OptionalRule(IntRule(0)), None)
@@ -71,10 +76,16 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check_fields(self, "training", TrainingError)
-        if self.levels is not None and self.activation != "qcfs":
+        self._expect_part("levels", ("qcfs", "slip_relu"))
+        self._expect_part("slope", ("slip_relu",))
+
+    def _expect_part(self, field: str, activations: tuple[str, ...]) -> None:
+        value = getattr(self, field)
+        if value is not None and self.activation not in activations:
+            named = " or ".join(f"'{activation}'" for activation in activations)
             raise TrainingError(
-                f"training: field 'levels' is {self.levels}, but activation '{self.activation}' "
-                "has no levels; expected activation 'qcfs', or no levels"
+                f"training: field '{field}' is {value}, but activation '{self.activation}' has no "
+                f"{field}; expected activation {named}, or no {field}"
             )
 
     def plain(self) -> dict[str, object]:

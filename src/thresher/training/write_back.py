@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.ir import Graph, Node, Op, Tensor
-from thresher.ir.ops import ClippedRelu, Qcfs
+from thresher.ir.ops import ClippedRelu, Qcfs, SlipRelu
 
 
 def with_trained(
@@ -26,7 +26,7 @@ def with_trained(
         op = replace(
             node.op, **{role: made[tensor.name] for role, tensor in node.op.tensors.items()}
         )
-        if isinstance(op, (ClippedRelu, Qcfs)):
+        if isinstance(op, (ClippedRelu, Qcfs, SlipRelu)):
             return replace(op, max=ceilings[node.name])
         return op
 
