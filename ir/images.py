@@ -82,7 +82,7 @@ def image_blocks(graph: Graph, x: Images) -> Iterator[Array]:
     for start, block in _blocks(x):
         if not isinstance(x, np.ndarray):
             _check_finite(graph, block, start)
-            if not start:
+            if not start and not hasattr(x, "events"):  # frames of events have no pixels
                 _warn_if_prepared(graph, block)
         yield preprocess(graph, block)
 

@@ -143,6 +143,22 @@ def test_aedat4_files_are_read_from_their_first_event_on(tmp_path: Path) -> None
         read(path)
 
 
+@pytest.mark.parametrize("content", [bytes(50), b"\4\0\0\0" + bytes(50), b"\xff" * 50])
+def test_an_aedat4_file_on_which_its_decoder_panics_is_damaged(
+    content: bytes, tmp_path: Path
+) -> None:
+    pytest.importorskip("aedat", reason="it reads .aedat4")
+    (tmp_path / "e.aedat4").write_bytes(b"#!AER-DAT4.0\r\n" + content)
+    with pytest.raises(DataError, match=r"e\.aedat4: damaged, cut off or of another kind"):
+        read(tmp_path / "e.aedat4")
+
+
+def test_packed_events_that_swell_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "e.npz", events=np.zeros(10**6, some().dtype))
+    with pytest.raises(DataError, match=r"'events\.npy' unpacks to 1\d,000,\d+ bytes from"):
+        read(tmp_path / "e.npz")
+
+
 @pytest.mark.parametrize(("suffix", "package"), [(".es", "event_stream"), (".aedat4", "aedat")])
 def test_a_library_that_is_absent_is_named_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, package: str

@@ -35,6 +35,21 @@ def test_events_are_simulated_beside_the_ann_on_their_frames(
     assert trace.provenance["step_ms"] == 1.0
 
 
+def test_counts_of_events_are_not_taken_for_preprocessed_images(
+    recorded: Path, thresher: Thresher
+) -> None:
+    # fewer than the 16 that the spec divides by, and below 0 where p is 0
+    spec = (recorded / "tiny.snn.yaml").read_text()
+    (recorded / "tiny.snn.yaml").write_text(
+        spec.replace("shape: [1, 2, 2]", "shape: [1, 2, 2], preprocess: {divide: 16}")
+    )
+    events = np.load(recorded / "events.npy")
+    events["p"] = 0
+    np.save(recorded / "events.npy", events)
+    found = thresher("simulate tiny.snn.yaml --data events.npy --encoder events --steps 4")
+    assert (found.status, found.err) == (0, "")
+
+
 @pytest.mark.parametrize(
     "line",
     [

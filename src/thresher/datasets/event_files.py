@@ -1,6 +1,8 @@
 """Event files: .npy, .npz with `events`, and what .es and .aedat4 hold, by their libraries."""
 
+import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ SUFFIXES = (".npy", ".es", ".aedat4")
 MOST_EVENTS = 2**28
 """Of one camera's recording, which is a sample and so in memory as a whole."""
 
+LARGEST_RATIO = 200
+"""What packed events may grow by; recordings grow by less than 20."""
+
 
 def open_event_file(path: Path) -> EventSource:
     """Find the events of a file that holds nothing else."""
@@ -28,6 +33,7 @@ def open_event_file(path: Path) -> EventSource:
 
 def open_event_npz(path: Path) -> EventSource:
     """Find `events`, with a field `sample` where they are of several, and labels `y`."""
+    _expect_no_bomb(path)
     events = stored_array(path, "events")
     labels = stored_array(path, "y")
     if events is None or not isinstance(events, Rows) or len(events.shape) != 1:
@@ -40,6 +46,17 @@ def open_event_npz(path: Path) -> EventSource:
             "sample"
         )
     return EventSource(str(path), events, labels.read(0, labels.shape[0]))
+
+
+def _expect_no_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for item in archive.infolist():
+            if item.file_size > max(2**20, LARGEST_RATIO * item.compress_size):
+                raise DataError(
+                    f"{path}: '{item.filename}' unpacks to {item.file_size:,} bytes from "
+                    f"{item.compress_size:,}, as no recording does; the file is damaged, or made "
+                    "to swell"
+                )
 
 
 def _open_npy(path: Path) -> EventSource:
@@ -91,7 +108,22 @@ def _open_aedat(path: Path) -> EventSource:
         import aedat
     except ImportError as error:
         raise MissingExtraError("aedat", "events", f"'{path.name}'") from error
-    decoder = aedat.Decoder(str(path))
+    with _panics_named():
+        return _read_aedat(path, aedat.Decoder(str(path)))
+
+
+@contextmanager
+def _panics_named() -> Iterator[None]:
+    """Make an error of a panic in Rust, which is no Exception in Python."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"its decoder gave up: {error}") from error
+
+
+def _read_aedat(path: Path, decoder: Any) -> EventSource:
     streams = {
         number: stream
         for number, stream in decoder.id_to_stream().items()

@@ -3,7 +3,6 @@
 import math
 import zipfile
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +11,7 @@ import numpy as np
 from thresher.datasets.rows import Rows
 from thresher.datasets.source import MAX_BYTES, Array, Shape, Source
 from thresher.errors import DataError
+from thresher.ir.npz import read_npy_header
 
 
 def open_npz(path: Path) -> Source:
@@ -69,22 +69,14 @@ def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Rows
     """Read an array's header; what it declares is compared with what the archive holds."""
     name = item.filename.removesuffix(".npy")
     with archive.open(item) as stream:
-        head = BytesIO(stream.read(1 << 16))
-    version = np.lib.format.read_magic(head)
-    if version not in ((1, 0), (2, 0)):
-        raise DataError(f"{path}: '{name}' is in npy format {version}; expected 1.0 or 2.0")
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read_header(head)
+        shape, dtype, fortran = read_npy_header(stream)
+        head = stream.tell()
     if dtype.hasobject:
         raise DataError(
             f"{path}: '{name}' holds Python objects, which are stored as pickle and never read; "
             "expected an array of numbers"
         )
-    declared = head.tell() + math.prod(shape) * dtype.itemsize
+    declared = head + math.prod(shape) * dtype.itemsize
     if declared != item.file_size:
         raise DataError(
             f"{path}: '{name}' declares {dtype}{list(shape)}, {declared} bytes, but has "
@@ -96,9 +88,9 @@ def _member(path: Path, archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Rows
             return archive.open(item.filename)
 
     if fortran and len(shape) > 1:
-        flat = Rows(path, opened, head.tell(), (math.prod(shape),), dtype)
+        flat = Rows(path, opened, head, (math.prod(shape),), dtype)
         return _Columns(flat, shape)
-    return Rows(path, opened, head.tell(), shape, dtype)
+    return Rows(path, opened, head, shape, dtype)
 
 
 def _check_label_header(path: Path, y: Rows | _Columns, length: int) -> None:
