@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from tiny_network import SPEC, SPIKING, TENSORS, Thresher, X, Y
 
 from thresher import ir
+from thresher.ir import Synapses
 
 METRICS = (
     "format", "schedule", "steps", "ticks_per_step", "refractory", "delay", "samples", "engine",
@@ -76,6 +77,17 @@ def test_inspect_lists_every_node_and_the_totals(folder: Path, thresher: Threshe
     assert ["relu1", "relu", "conv1", "[2,2,2]", "0", "0", "1"] in rows
     assert ["fc", "linear", "flatten", "[3]", "27", "24"] in rows
     assert ["total", "31", "32"] in rows
+
+
+def test_inspect_says_which_layers_have_synapses_of_their_own(
+    folder: Path, thresher: Thresher
+) -> None:
+    assert "synapses" not in thresher("inspect tiny.snn.yaml").out
+    graph = ir.load("tiny.snn.yaml")
+    own = Synapses(**graph["fc"].op.tensors)
+    ir.save(graph.replace("fc", synapses=own), "own.snn.yaml")
+    shown = thresher("inspect own.snn.yaml").out.splitlines()
+    assert [line.split()[0] for line in shown if line.rstrip().endswith("its own")] == ["fc"]
 
 
 def test_tables_are_not_cut_in_a_pipe(folder: Path, thresher: Thresher) -> None:
