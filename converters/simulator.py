@@ -29,11 +29,14 @@ class Simulator(Protocol):
     simulator into the context of the passes.
     """
 
-    def values(self, graph: Graph, images: Array, steps: int, node: str) -> Array:
-        """Return what a node gives in every step in lockstep, (n, steps, *shape) in float32.
+    def values(
+        self, graph: Graph, images: Array, steps: int, node: str, ticks_per_step: int | None = None
+    ) -> Array:
+        """Return what a node gives in every step, (n, steps, *shape) in float32.
 
         Of a population that is threshold * spikes, of a linear node the sum of its bias and the
         post-synaptic potentials; nothing behind the node is run. Memory is that of the result.
+        `ticks_per_step` is None in lockstep, and otherwise the asynchronous schedule's.
         """
 
     def layers(self, images: Array, steps: int, ticks_per_step: int | None) -> "Layers":

@@ -1,7 +1,14 @@
 """What stands between a population and those before it: linear nodes, their weights and biases."""
 
-from thresher.ir import Graph, Node
+from typing import Any
+
+from numpy.typing import NDArray
+
+from thresher.converters.names import tensor_name
+from thresher.ir import Graph, Node, Synapses, Tensor
 from thresher.ir.ops import Activation
+
+Array = NDArray[Any]
 
 
 def synapses_of(graph: Graph, name: str) -> tuple[Node, ...]:
@@ -45,3 +52,11 @@ def settled(node: Node, most: float, why: str) -> tuple[float, str]:
     if ceiling is not None and ceiling < most:
         return ceiling, "its own ceiling"
     return (most, why) if most > 0 else (1.0, "1, as no step brings anything positive")
+
+
+def own_synapses(graph: Graph, name: str, weight: Array, bias: Array) -> Synapses:
+    """Return weights and biases that a layer is to have in the SNN alone."""
+    return Synapses(
+        Tensor(tensor_name(graph, name, "synapses.weight"), weight),
+        Tensor(tensor_name(graph, name, "synapses.bias"), bias),
+    )

@@ -13,8 +13,9 @@ from thresher.converters.populations import expect_plain_neuron
 from thresher.converters.ridge import refit
 from thresher.converters.simulator import Layers
 from thresher.converters.start_fits import FITS
+from thresher.converters.synapses import own_synapses
 from thresher.errors import PassError
-from thresher.ir import Graph, Node, Spiking, Synapses, Tensor
+from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, OptionalRule, ruled
 from thresher.ir.operation import is_before_neurons
 from thresher.ir.ops import Add, Conv2d, Identity, Linear, MaxPool2d
@@ -102,12 +103,9 @@ class CalibrateLayers(Pass):
             residual = _that_counts(values.exact[source], values.spiking[source], theta)
             if residual.any():
                 (before,) = values.graph[name].inputs
-                weight, bias = refit(op, values.spiking[before], residual, self.penalty)
-                synapses = Synapses(
-                    Tensor(tensor_name(values.graph, name, "synapses.weight"), weight),
-                    Tensor(tensor_name(values.graph, name, "synapses.bias"), bias),
-                )
-                values.replace(name, upto=source, synapses=synapses)
+                found = refit(op, values.spiking[before], residual, self.penalty)
+                own = own_synapses(values.graph, name, *found)
+                values.replace(name, upto=source, synapses=own)
                 context.note(name, "weights", "refitted to the spikes that reach it")
 
     def _fit(

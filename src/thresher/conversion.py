@@ -20,6 +20,9 @@ from thresher.sim.replay import Replay, Spikes
 
 Array = NDArray[Any]
 
+MOST_WATCHED = 2**26
+"""Potentials that are held at once."""
+
 
 @dataclass(frozen=True)
 class EngineSimulator:
@@ -27,17 +30,30 @@ class EngineSimulator:
 
     threads: int | None = None
 
-    def values(self, graph: Graph, images: Array, steps: int, node: str) -> Array:
-        """Return what a node gives in every step in lockstep, (n, steps, *shape) in float32.
+    def values(
+        self, graph: Graph, images: Array, steps: int, node: str, ticks_per_step: int | None = None
+    ) -> Array:
+        """Return what a node gives in every step, (n, steps, *shape) in float32.
 
         What it gives is gathered by the membranes of a readout that neither fires nor leaks.
         """
         shape, (part, probe) = graph.shapes[node], _probed(graph, node)
-        watched = {probe: range(prod(shape))}
-        run = simulate(part, images, steps=steps, membranes=watched, threads=self.threads)
-        sums = run.trace.membranes[probe].astype(np.float64)
-        each = np.diff(sums, axis=1, prepend=0).astype(np.float32)
-        return each.reshape(len(images), steps, *shape)
+        ticks = ticks_per_step or 1
+        block = max(1, MOST_WATCHED // (steps * ticks * prod(shape)))
+        found = np.empty((len(images), steps, prod(shape)), np.float32)
+        for start in range(0, len(images), block):
+            run = simulate(
+                part,
+                images[start : start + block],
+                steps=steps,
+                schedule="lockstep" if ticks_per_step is None else "async",
+                ticks_per_step=ticks_per_step,
+                membranes={probe: range(prod(shape))},
+                threads=self.threads,
+            )
+            sums = run.trace.membranes[probe][:, ticks - 1 :: ticks].astype(np.float64)
+            found[start : start + block] = np.diff(sums, axis=1, prepend=0)
+        return found.reshape(len(images), steps, *shape)
 
     def layers(self, images: Array, steps: int, ticks_per_step: int | None) -> "EngineLayers":
         """Return what runs the populations of a graph one by one on these images."""
