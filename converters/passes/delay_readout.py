@@ -37,10 +37,9 @@ class DelayReadout(Pass):
     fraction : float
         The part of the T steps that is left out, below 1: t_start = floor(fraction * T).
     weights : str
-        Of an output layer that a fitted start is for. ridge: it gets weights and a bias of its own
-        by ridge regression, so that from what reaches it in the steps that decide it gives the
-        ANN's logits, where that brings images that it was not fitted to nearer to them. keep: it
-        has the ANN's.
+        Of a linear output layer. ridge: it gets weights and a bias of its own by ridge regression,
+        so that from what reaches it in the steps that decide it gives the ANN's logits, where that
+        brings images that it was not fitted to nearer to them. keep: it has the ANN's.
     penalty : float
         Of the ridge regression, in units of the inputs' mean square; the larger, the less the
         weights change.
@@ -70,15 +69,13 @@ class DelayReadout(Pass):
         super().__post_init__()
         if self.fraction == 1:
             raise PassError(f"pass '{self.name}': fraction is 1 and leaves no step; expected less")
-        if self.weights == "ridge" and self.start != "fitted":
-            raise PassError(
-                f"pass '{self.name}': weights 'ridge' are fitted with the start; set start to "
-                "'fitted', or weights to 'keep'"
-            )
 
     def needed(self) -> frozenset[str]:
-        fitted = {"calibration", "simulator"} if self.start == "fitted" else set()
-        return self.needs | fitted
+        return self.needs | ({"calibration", "simulator"} if self._fits else set())
+
+    @property
+    def _fits(self) -> bool:
+        return self.start == "fitted" or self.weights == "ridge"
 
     def apply(self, graph: Graph, context: Context) -> Graph:
         if graph.readout.t_start:
@@ -87,27 +84,29 @@ class DelayReadout(Pass):
                 "recipe's readout, or this pass out of its passes"
             )
         steps, why = context.time_steps, ""
-        if self.start == "fitted":
+        # A decimal's own value: 0.29 * 100 is a little less than 29 in binary.
+        t_start = int(Fraction(str(self.fraction)) * steps)
+        if self._fits:
             images = context.images[: self.images]
-            graph, t_start = self._fit(graph, images, context)
-            why = f", nearest to the ANN's logits over {len(images)} images"
-        else:
-            # A decimal's own value: 0.29 * 100 is a little less than 29 in binary.
-            t_start = int(Fraction(str(self.fraction)) * steps)
+            starts = [*range(steps // 2 + 1)] if self.start == "fitted" else [t_start]
+            graph, t_start = self._fit(graph, images, starts, context)
+            if self.start == "fitted":
+                why = f", nearest to the ANN's logits over {len(images)} images"
         for output in graph.outputs if t_start else ():
             context.note(output, "the readout", f"read after step {t_start} of {steps}{why}")
         return replace(graph, readout=replace(graph.readout, t_start=t_start))
 
-    def _fit(self, graph: Graph, images: Array, context: Context) -> tuple[Graph, int]:
-        """Return t_start, and the graph with the weights that go with it."""
+    def _fit(
+        self, graph: Graph, images: Array, starts: Sequence[int], context: Context
+    ) -> tuple[Graph, int]:
+        """Return the best start, and the graph with the weights that go with it."""
         target = graph[deciding_node(graph)]
         exact = evaluate(graph.upto(target.name), images)
         steps, ticks = context.time_steps, self.ticks_per_step
-        starts = range(steps // 2 + 1)
         layer = _layer(graph, target) if self.weights == "ridge" else None
         if layer is None:
             given = context.spikes.values(graph, images, steps, target.name, ticks)
-            return graph, _least([_distance(x, exact) for x in _means(given, starts)])
+            return graph, starts[_least([_distance(x, exact) for x in _means(given, starts)])]
         reaching = context.spikes.values(graph, images, steps, target.inputs[0], ticks)
         means = [x.astype(np.float32) for x in _means(reaching, starts)]
         kept = [_distance(layer.evaluate(x)[1::2], exact[1::2]) for x in means]
@@ -116,13 +115,12 @@ class DelayReadout(Pass):
             for x in means
         ]
         if min(kept) <= min(refitted):
-            return graph, _least([_distance(layer.evaluate(x), exact) for x in means])
-        t_start = _least(refitted)
+            return graph, starts[_least([_distance(layer.evaluate(x), exact) for x in means])]
+        best = _least(refitted)
         context.note(target.name, "weights", "refitted to the spikes that decide")
-        found = self._refit(layer, means[t_start], exact)
-        return graph.replace(
-            target.name, synapses=own_synapses(graph, target.name, *found)
-        ), t_start
+        found = self._refit(layer, means[best], exact)
+        own = own_synapses(graph, target.name, *found)
+        return graph.replace(target.name, synapses=own), starts[best]
 
     def _refit(self, layer: Conv2d | Linear, x: Array, exact: Array) -> tuple[Array, Array]:
         return refit(layer, x, exact - layer.evaluate(x), self.penalty)
@@ -141,7 +139,7 @@ def _apply(layer: Conv2d | Linear, x: Array, found: tuple[Array, Array]) -> Arra
     return replace(layer, weight=Tensor("weight", weight), bias=Tensor("bias", bias)).evaluate(x)
 
 
-def _means(given: Array, starts: range) -> Iterator[Array]:
+def _means(given: Array, starts: Sequence[int]) -> Iterator[Array]:
     """Yield what is given a step on average after each start, (n, *shape)."""
     upto = np.cumsum(given, axis=1, dtype=np.float64)
     for start in starts:
