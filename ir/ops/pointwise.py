@@ -20,6 +20,10 @@ class Pointwise(Op):
     def infer_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
+    @classmethod
+    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
+        return cls(), ((3, 4, 5),)
+
 
 @register_op
 @dataclass(frozen=True)
@@ -30,10 +34,6 @@ class Sigmoid(Pointwise):
 
     def evaluate(self, *x: Array) -> Array:
         return logistic(x[0])
-
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        return cls(), ((3, 4, 5),)
 
 
 @register_op
@@ -47,10 +47,6 @@ class Tanh(Pointwise):
         y: Array = np.tanh(x[0])
         return y
 
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        return cls(), ((3, 4, 5),)
-
 
 @register_op
 @dataclass(frozen=True)
@@ -61,10 +57,6 @@ class Silu(Pointwise):
 
     def evaluate(self, *x: Array) -> Array:
         return x[0] * logistic(x[0])
-
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        return cls(), ((3, 4, 5),)
 
 
 @register_op
@@ -88,10 +80,6 @@ class Gelu(Pointwise):
             part = np.tanh(one(math.sqrt(2 / math.pi)) * inner)
         y: Array = x[0] * (one(0.5) * (one(1) + part))
         return y
-
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        return cls(), ((3, 4, 5),)
 
 
 @register_op
@@ -124,10 +112,6 @@ class HardSwish(Pointwise):
         one = x[0].dtype.type
         y: Array = x[0] * (np.clip(x[0] + one(3), 0, 6) * one(1 / 6))
         return y
-
-    @classmethod
-    def example(cls) -> tuple[Op, tuple[Shape, ...]]:
-        return cls(), ((3, 4, 5),)
 
 
 @register_op

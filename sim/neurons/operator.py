@@ -43,7 +43,7 @@ class Operator(Neuron):
         return self.cell.potential(tick, neurons)
 
     def receive(self, projection: Projection, neuron: int, sign: int, tick: int) -> Ints:
-        raise NotImplementedError("an operator receives by its operand")
+        raise AssertionError("no projection leads to an operator: its operand receives")
 
     def begin_step(self, step: int) -> None: ...
 
