@@ -134,6 +134,10 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", metavar="N", parser=options.whole(1), help="Of PyTorch."),
 ]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="Where PyTorch computes, such as cuda."),
+]
 
 
 def train(
@@ -159,6 +163,7 @@ def train(
     hold_out: HoldOut = None,
     checkpoint: CheckpointFile = None,
     threads: Threads = None,
+    device: Device = "cpu",
 ) -> None:
     """Train an ANN with PyTorch, from its weights on, and write its spec; then convert it."""
     settings = TrainingSettings(
@@ -190,7 +195,7 @@ def train(
         held_out = _labelled(graph, datasets.load(validate, shape=shape))
     if hold_out is not None:
         images, held_out = _split(images, hold_out, seed)
-    result = _train(graph, images, held_out, settings, checkpoint, threads)
+    result = _train(graph, images, held_out, settings, checkpoint, threads, device)
     ir.save(result.graph, output)
     _print_epochs(result.epochs)
     print(f"wrote {output} and {output.with_suffix('.safetensors').name}")
@@ -219,6 +224,7 @@ def _train(
     settings: TrainingSettings,
     checkpoint: Path | None,
     threads: int | None,
+    device: str,
 ) -> training.Training:
     x, y = images
     try:
@@ -231,6 +237,7 @@ def _train(
                 validation=held_out,
                 checkpoint=checkpoint,
                 threads=threads,
+                device=device,
                 report=report,
             )
     except StoppedError as error:

@@ -18,6 +18,7 @@ from thresher.ir import Graph
 from thresher.ir.images import preprocess
 from thresher.training.augment import Augmentation, batches
 from thresher.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from thresher.training.devices import device_named, repeatable
 from thresher.training.module import CEILING, TENSOR, GraphModule
 from thresher.training.settings import Epoch, TrainingProgress, TrainingSettings
 
@@ -54,10 +55,12 @@ class Run:
         images: Labelled,
         settings: TrainingSettings,
         augmentation: Augmentation,
+        device: str = "cpu",
     ) -> None:
         self._graph, self._images = graph, images
         self._settings, self._augmentation = settings, augmentation
-        self._module = GraphModule(graph)
+        self._device = device_named(device)
+        self._module = GraphModule(graph, self._device)
         state = self._module.state().items()
         self._learnt = {name: item for name, item in state if item.requires_grad}
         tensors = [item for name, item in self._learnt.items() if name.startswith(TENSOR)]
@@ -86,11 +89,11 @@ class Run:
 
     def checkpoint(self, run: Mapping[str, object]) -> Checkpoint:
         """Return all that `restore` needs."""
-        tensors = {name: item.detach().numpy() for name, item in self._module.state().items()}
+        tensors = {name: item.detach().cpu().numpy() for name, item in self._module.state().items()}
         for name, item in self._learnt.items():
             velocity = self._optimiser.state[item].get("momentum_buffer")
             if velocity is not None:
-                tensors[f"velocity/{name}"] = velocity.numpy()
+                tensors[f"velocity/{name}"] = velocity.cpu().numpy()
         return Checkpoint(run, self.epochs, tensors)
 
     def fitted(self) -> Fitted:
@@ -146,13 +149,14 @@ class Run:
 
     def _step(self, x: Array, y: NDArray[np.int64]) -> tuple[float, NDArray[np.int64]]:
         """Take one step down; return the loss and the predictions before it."""
-        logits = self._module.logits(_tensor(self._graph, x))
+        logits = self._module.logits(self._tensor(x))
+        classes = torch.from_numpy(y).to(self._device)
         smoothing = self._settings.label_smoothing
-        loss = functional.cross_entropy(logits, torch.from_numpy(y), label_smoothing=smoothing)
+        loss = functional.cross_entropy(logits, classes, label_smoothing=smoothing)
         self._optimiser.zero_grad()
         (loss + self._penalty()).backward()
         self._optimiser.step()
-        predictions: NDArray[np.int64] = logits.detach().argmax(1).numpy()
+        predictions: NDArray[np.int64] = logits.detach().argmax(1).cpu().numpy()
         return loss.item(), predictions
 
     def _penalty(self) -> Any:
@@ -172,9 +176,17 @@ class Run:
         with torch.inference_mode():
             for start in range(0, len(images.x), EVALUATED):
                 part = slice(start, start + EVALUATED)
-                logits = self._module.logits(_tensor(self._graph, images.x[part]))
-                right += int((logits.argmax(1).numpy() == images.y[part]).sum())
+                logits = self._module.logits(self._tensor(images.x[part]))
+                right += int((logits.argmax(1).cpu().numpy() == images.y[part]).sum())
         return right / len(images.x)
+
+    def _tensor(self, x: Array) -> Any:
+        """Preprocess raw images; lay those with height and width out channels last, for speed."""
+        values = np.ascontiguousarray(preprocess(self._graph, x), np.float32)
+        tensor = torch.from_numpy(values).to(self._device)
+        if tensor.dim() != 4:
+            return tensor
+        return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def fit(
@@ -196,7 +208,7 @@ def fit(
     DivergenceError
         Where the loss or what is learnt is not finite any more.
     """
-    with _threads(threads):
+    with _threads(threads), repeatable():
         if checkpoint is not None and checkpoint.exists():
             run.restore(read_checkpoint(checkpoint, identity))
         while len(run.epochs) < epochs:
@@ -214,14 +226,6 @@ def _advice(run: Run, checkpoint: Path | None) -> str:
     if checkpoint is not None and run.epochs:
         kept = f"'{checkpoint}' holds the network after epoch {len(run.epochs)}"
     return f"{kept}. Take a lower learning rate, or a lower percentile for the first ceilings"
-
-
-def _tensor(graph: Graph, x: Array) -> Any:
-    """Preprocess raw images; those with height and width are laid out channels last, for speed."""
-    tensor = torch.from_numpy(np.ascontiguousarray(preprocess(graph, x), np.float32))
-    if tensor.dim() != 4:
-        return tensor
-    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager

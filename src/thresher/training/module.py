@@ -12,6 +12,7 @@ from thresher.errors import GraphError
 from thresher.ir import Graph, Node
 from thresher.ir.evaluate import single_input_output
 from thresher.ir.ops import BatchNorm, ClippedRelu, Qcfs, SlipRelu, Softmax
+from thresher.training.devices import CPU
 from thresher.training.functions import positive, raw_of
 from thresher.training.layers import LAYERS, Layer, Mode
 
@@ -27,7 +28,8 @@ class GraphModule(nn.Module):
 
     Every tensor is a parameter, but for the running mean and variance of a batch norm, which are
     buffers; a tensor that several nodes share is one. The ceiling of an activation is
-    `functions.positive` of a parameter of its own. `generator` is what dropouts draw from.
+    `functions.positive` of a parameter of its own. `generator` is what dropouts draw from. All are
+    on `device`.
 
     Raises
     ------
@@ -35,11 +37,11 @@ class GraphModule(nn.Module):
         Where the graph has several inputs or outputs, or an op that PyTorch has no part for here.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, device: torch.device = CPU) -> None:
         super().__init__()
         single_input_output(graph)
         self.graph = graph
-        self.generator = torch.Generator()
+        self.generator = torch.Generator(device)
         self._layers = {node.name: _layer(node) for node in graph}
         running = {
             node.op.tensors[role].name
@@ -61,6 +63,7 @@ class GraphModule(nn.Module):
                 self._raw[node.name] = f"ceiling{number}"
                 raw = nn.Parameter(torch.tensor(raw_of(node.op.max), dtype=torch.float32))
                 self.register_parameter(self._raw[node.name], raw)
+        self.to(device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output node's values (N, *shape)."""
@@ -86,7 +89,7 @@ class GraphModule(nn.Module):
     def written(self) -> tuple[dict[str, Array], dict[str, float]]:
         """Return the tensors by name, in C order, and the ceilings by node."""
         tensors = {
-            name: np.array(getattr(self, held).detach().numpy(), order="C")
+            name: np.array(getattr(self, held).detach().cpu().numpy(), order="C")
             for name, held in self._held.items()
         }
         return tensors, {node: ceiling.item() for node, ceiling in self.ceilings().items()}

@@ -45,6 +45,7 @@ def train(
     validation: tuple[Array, Array] | None = None,
     checkpoint: str | Path | None = None,
     threads: int | None = None,
+    device: str = "cpu",
     report: Callable[[TrainingProgress], None] | None = None,
 ) -> Training:
     """Train a network, or go on training one, with PyTorch: SGD with momentum 0.9.
@@ -66,6 +67,9 @@ def train(
         and ends with the weights of a run that was never stopped.
     threads : int, optional
         Of PyTorch. Another number of threads may round otherwise.
+    device : str
+        Where PyTorch computes: 'cpu', or a GPU by PyTorch's name, such as 'cuda' or 'cuda:1'.
+        Another device draws and rounds otherwise; a checkpoint can go on on any.
     report : callable, optional
         Told after each step how far the run is.
 
@@ -80,7 +84,8 @@ def train(
     MissingExtraError
         Where PyTorch is not installed.
     GraphError, DataError, TrainingError
-        Where the graph, the images or their classes, or the checkpoint do not fit.
+        Where the graph, the images or their classes, or the checkpoint do not fit, or where
+        PyTorch cannot compute on the device.
     DivergenceError
         Where the loss is no finite number any more; the checkpoint keeps the last epoch before.
     """
@@ -99,7 +104,7 @@ def train(
     }
     start = prepared(graph, settings, _calibration(images[0], settings.seed))
     fitted = loop.fit(
-        loop.Run(start, loop.Labelled(*images), settings, moves),
+        loop.Run(start, loop.Labelled(*images), settings, moves, device),
         identity,
         settings.epochs,
         validation=None if held_out is None else loop.Labelled(*held_out),

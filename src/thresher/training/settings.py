@@ -22,7 +22,7 @@ SLOPE = 0.5
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Say how a network is trained; the same settings and data give the same weights.
+    """Say how a network is trained; the same settings, data and device give the same weights.
 
     Parameters
     ----------
