@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from thresher.converters.importers.archive import Archive
-from thresher.converters.importers.aten import Call, Program, Ref, Size
+from thresher.converters.importers.aten.program import Call, Program, Ref, Size
 from thresher.converters.importers.builder import Array
 from thresher.errors import SpecError
 from thresher.ir.tensors import expect_size

@@ -6,17 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from thresher.converters.importers.aten_walk import Folder, Here
+from thresher.converters.importers.aten.walk import Folder, Here
 from thresher.converters.importers.builder import LARGEST_VALUE, Array
 from thresher.errors import GraphError
 from thresher.ir.op import Shape
-
-
-def _x(here: Here, name: str = "self") -> Array:
-    values = here.constant(name)
-    if values is None:
-        raise GraphError(f"has no {name}")
-    return values
 
 
 def _traced(here: Here) -> Shape:
@@ -29,16 +22,16 @@ def _traced(here: Here) -> Shape:
 
 def _folded(here: Here) -> Array:
     sizes = here.walk.traced(here.call.outputs[0])
-    return _x(here).reshape([1 if isinstance(size, str) else size for size in sizes])
+    return here.array("self").reshape([1 if isinstance(size, str) else size for size in sizes])
 
 
 def _same(here: Here) -> Array:
-    return _x(here)
+    return here.array("self")
 
 
 def _repeated(here: Here) -> Array:
     """Repeat along the axes that the result is longer in; a batch left open stays 1."""
-    x, sizes = _x(here), here.walk.traced(here.call.outputs[0])
+    x, sizes = here.array("self"), here.walk.traced(here.call.outputs[0])
     whole = [1 if isinstance(size, str) else size for size in sizes]
     if prod(whole) > LARGEST_VALUE:
         raise GraphError(f"would be a constant of {list(sizes)}")
@@ -56,7 +49,7 @@ def _full(here: Here) -> Array:
 
 
 def _transposed(here: Here) -> Array:
-    x = _x(here)
+    x = here.array("self")
     if here.call.operator == "t":
         return x.T
     if here.call.operator == "permute":
@@ -66,7 +59,7 @@ def _transposed(here: Here) -> Array:
 
 def _binary(function: Callable[[Array, Array], Any]) -> Folder:
     def fold(here: Here) -> Array:
-        x, other = _x(here), _x(here, "other")
+        x, other = here.array("self"), here.array("other")
         if here.number("alpha", 1) != 1:
             other = other * here.number("alpha")
         sizes = _traced(here)
@@ -78,7 +71,7 @@ def _binary(function: Callable[[Array, Array], Any]) -> Folder:
 
 
 def _unary(function: Callable[[Array], Any]) -> Folder:
-    return lambda here: np.asarray(function(_x(here)))
+    return lambda here: np.asarray(function(here.array("self")))
 
 
 FOLDERS: Mapping[str, Folder] = {

@@ -9,12 +9,13 @@ import numpy as np
 
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.layout import Placed
-from thresher.converters.importers.onnx_file import OnnxCall, OnnxModel
-from thresher.converters.importers.onnx_fold import OPEN_BATCH, Fold, Folding
-from thresher.converters.importers.onnx_shapes import Axes
+from thresher.converters.importers.onnx.file import OnnxCall, OnnxModel
+from thresher.converters.importers.onnx.fold import OPEN_BATCH, Fold, Folding
+from thresher.converters.importers.onnx.shapes import Axes
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
+from thresher.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ class OnnxWalk:
         self,
         model: OnnxModel,
         builder: GraphBuilder,
-        handlers: Mapping[str, Handler],
+        handlers: Registry[Handler],
         folders: Mapping[str, Fold],
     ) -> None:
         self.model = model
@@ -260,7 +261,7 @@ class OnnxWalk:
             return
         if call.operator not in self._handlers:
             raise GraphError("works on values of the network; expected constants alone")
-        found = self._handlers[call.operator](here)
+        found = self._handlers.get(call.operator)(here)
         one = isinstance(found, (Value, Placed, Constant, Quantised, Refused))
         items: Sequence[Given] = [found] if one else found  # type: ignore[list-item, assignment]
         self._give(call, [Placed(item) if isinstance(item, Value) else item for item in items])

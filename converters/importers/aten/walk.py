@@ -6,12 +6,13 @@ from typing import cast
 
 import numpy as np
 
-from thresher.converters.importers.aten import Call, Program, Ref, Size
+from thresher.converters.importers.aten.program import Call, Program, Ref, Size
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.layout import Placed
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph, Tensor
 from thresher.ir.op import Shape
+from thresher.registry import Registry
 
 Given = Value | Placed
 Handler = Callable[["Here"], Given | Sequence[Given]]
@@ -103,6 +104,13 @@ class Here:
             raise GraphError(f"its {name} is computed from the inputs; expected a constant")
         return self.walk.constants[given.name][1]
 
+    def array(self, name: str) -> Array:
+        """Return a constant argument, which has to be there."""
+        values = self.constant(name)
+        if values is None:
+            raise GraphError(f"has no {name}; expected a constant")
+        return values
+
     def tensor(self, name: str) -> Tensor | None:
         """Return a constant argument as a tensor of the graph, under its own name."""
         values = self.constant(name)
@@ -134,7 +142,7 @@ class Walk:
         self,
         program: Program,
         builder: GraphBuilder,
-        handlers: Mapping[str, Handler],
+        handlers: Registry[Handler],
         folders: Mapping[str, Folder],
     ) -> None:
         self.builder = builder
@@ -245,7 +253,7 @@ class Walk:
             raise GraphError("no op of a graph computes it")
         if call.outputs[0] in self._program.whole:
             raise GraphError("gives whole numbers or truth values; expected floats")
-        found = self._handlers[call.operator](here)
+        found = self._handlers.get(call.operator)(here)
         results = [found] if isinstance(found, (Value, Placed)) else list(found)
         for name, value in zip(call.outputs, results, strict=False):
             self._values[name] = value if isinstance(value, Placed) else Placed(value)
@@ -271,7 +279,8 @@ class Walk:
         """Note a refusal, and stand in for the call's values, so that those after it are seen."""
         unseen = [ref for ref in call.arguments.values() if isinstance(ref, Ref)]
         if any(r.name not in self._values and r.name not in self.constants for r in unseen) and (
-            self.builder.refusals and call.operator in {**self._handlers, **self._folders}
+            self.builder.refusals
+            and (call.operator in self._handlers or call.operator in self._folders)
         ):
             return  # what it reads was refused already
         self.builder.refuse(call.place, call.operator, error)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thresher.converters.importers.builder import Array
-from thresher.converters.importers.onnx_shapes import Axes, axes_of, text, told_shapes
+from thresher.converters.importers.onnx.shapes import Axes, axes_of, text, told_shapes
 from thresher.errors import GraphError, MissingExtraError, SpecError
 from thresher.ir.tensors import contained, expect_size
 
