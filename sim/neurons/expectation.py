@@ -47,6 +47,11 @@ class Expectation(Graded):
         return Rule(Rounding.DOWNWARDS, cap, theta, zero, theta, least, UNBOUNDED)
 
     @classmethod
+    def floor_of(cls, population: Population, steps: int) -> int:
+        rule = cls.rule_of(population, steps)
+        return -rule.cap * steps if rule.falls else 0
+
+    @classmethod
     def window_of(cls, population: Population, steps: int) -> Window | None:
         rule = cls.rule_of(population, steps)
         kind = SignedCount if rule.falls else GradedCount

@@ -113,6 +113,11 @@ class Model:
         return None
 
     @classmethod
+    def floor_of(cls, population: Population, steps: int) -> int:
+        """Return the least net count of that staircase: 0, or below where it may be negative."""
+        return 0
+
+    @classmethod
     def levels_of(cls, population: Population, steps: int) -> int:
         """Count what a neuron may send at once, nothing included, in a run of T steps."""
         return 2

@@ -164,14 +164,29 @@ def test_layers_are_not_calibrated_on_spikes_that_carry_numbers() -> None:
         convert(graph, [*passes[:3], UseOperators(), *passes[3:]], calibration=X, steps=8)
 
 
-def test_the_error_of_operators_is_told_apart_from_what_reaches_them() -> None:
+def with_staircases(cap: int) -> Graph:
+    """Return the network with operators of a cap, and 'if' neurons besides."""
     passes = [
         ReplaceUnsupported(operators="keep", max_pool="keep"),
-        UseOperators(cap=63),
+        UseOperators(cap=cap),
         BalanceThresholds(),
         InitPotential(),
     ]
-    snn = convert(attention(), passes, calibration=X)
+    return convert(attention(), passes, calibration=X)
+
+
+def test_the_quantised_ann_rounds_as_the_operators_of_layered_do() -> None:
+    snn = with_staircases(cap=3)
+    ann = evaluate(snn, X)
+
+    found = diagnose(snn, X, steps=2, precision="float64")
+
+    layered = simulate(snn, X, steps=2, schedule="layered", precision="float64").with_ann(ann)
+    assert found.quantised_agreement == layered.ann_agreement < 1
+
+
+def test_the_error_of_operators_is_told_apart_from_what_reaches_them() -> None:
+    snn = with_staircases(cap=63)
 
     found = diagnose(snn, X[:8], steps=16)
 
@@ -187,6 +202,6 @@ def test_the_error_of_operators_is_told_apart_from_what_reaches_them() -> None:
     ]
     # The image is constant: all that the first one is off by is the rounding to a threshold.
     first = found["silu"]
-    assert first.propagated.rms < 1e-6
-    assert first.unevenness.rms <= snn["silu"].spiking.threshold / 2 / 16
+    assert max(first.propagated.rms, first.unevenness.rms, first.clipping.rms) < 1e-6
+    assert 0 < first.quantisation.rms <= snn["silu"].spiking.threshold / 2 / 16
     assert found["norm"].own.rms < found["norm"].error.rms

@@ -22,11 +22,11 @@ from thresher import (
     evaluate,
     simulate,
 )
-from thresher.diagnosis import CAUSES, LayerDiagnosis
+from thresher.diagnosis import CAUSES, LayerDiagnosis, advice
 from thresher.diagnosis.spikes import BlockSpikes
 from thresher.diagnosis.subject import layers_of
 from thresher.ir import Graph, Node, Probe, Spiking
-from thresher.ir.ops import Conv2d, Flatten, MaxPool2d, Relu, Softmax
+from thresher.ir.ops import Conv2d, Flatten, MaxPool2d, Relu, Softmax, Tanh
 from thresher.sim import compile_graph
 
 STEPS = 4
@@ -298,6 +298,45 @@ def test_a_max_pool_of_settled_counts_is_exact_and_passes_errors_on() -> None:
     assert bias(found["pool"]) == pytest.approx(nothing(propagated=error))
     assert found["pool"].before == ("relu",)
     assert found["pool"].mean_rate == 3 / 4
+
+
+def followed(cap: int) -> tuple[Graph, NDArray[np.float32]]:
+    """Return operators of threshold 1/4 that follow tanh, and an image of both signs."""
+    rule = Spiking(0.25, "expectation", v_init=0.125, parameters={"cap": float(cap), "signed": 1.0})
+    graph = chain((3,), ("op", Tanh(), rule), ("out", linear("out", np.ones((2, 3)))))
+    return graph, np.array([[0.3, -0.9, 0.0]], np.float32)
+
+
+def test_what_an_operator_rounds_is_quantisation() -> None:
+    graph, x = followed(cap=15)
+    found = diagnose(graph, x, steps=2)["op"]
+    # tanh is 0.2913, -0.7163 and 0; in two steps 8 * that is rounded: 2, -6 and 0
+    off = np.array([0.25, -0.75, 0.0]) - np.tanh(x[0].astype(np.float64))
+    assert bias(found) == pytest.approx(nothing(quantisation=off.mean()))
+    assert found.quantisation.absolute == pytest.approx(np.abs(off).mean())
+    assert found.threshold == 0.25
+    assert found.clipped == 0.0
+
+
+def test_what_the_cap_of_an_operator_cannot_say_is_clipping() -> None:
+    graph, x = followed(cap=1)
+    found = diagnose(graph, x, steps=2)["op"]
+    off = np.array([0.25, -0.25, 0.0]) - np.tanh(x[0].astype(np.float64))
+    assert bias(found) == pytest.approx(nothing(clipping=off.mean()))
+    assert (found.clipped, found.saturated) == pytest.approx((2 / 3, 2 / 3))
+    assert advice(diagnose(graph, x, steps=2), found).startswith("clips 66.7 % of its values")
+
+
+def test_rate_and_silence_are_of_spikes_whatever_their_signs() -> None:
+    graph, x = followed(cap=15)
+    found = diagnose(graph, x, steps=2)["op"]
+    # 1, 1 of the first neuron, -3, -3 of the second, nothing of the third: two thirds a step
+    assert found.mean_rate == pytest.approx(2 / 3)
+    assert found.dead == pytest.approx(1 / 3)
+    undone = graph.replace("op", spiking=replace(graph["op"].spiking, v_init=0.375))
+    silent = diagnose(undone, x[:, [2, 2, 2]], steps=2, t_start=1)["op"]
+    # 3/8 starts with a spike, and nothing takes it back: 1 of each neuron in two steps
+    assert (silent.mean_rate, silent.dead) == (0.5, 0.0)
 
 
 def test_signs_are_summed_whatever_whole_number_they_hold() -> None:

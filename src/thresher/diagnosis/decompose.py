@@ -20,12 +20,13 @@ class Parts:
 
     With the ANN's activation a = f(z), the SNN's mean input z', the staircase h' and the count n:
 
-    clipping       clip(z, 0, top) - f(z)          a ceiling or floor that the ANN does not have
-    quantisation   h'(z) - clip(z, 0, top)         finitely many steps, at the ANN's own input
+    clipping       clip(z, bottom, top) - f(z)     a ceiling or floor that the ANN does not have
+    quantisation   h'(z) - clip(z, bottom, top)    finitely many steps, at the ANN's own input
     propagated     h'(z') - h'(z)                  the error of the input, through the staircase
     unevenness     theta n / T - h'(z')            spikes that came unevenly, or too late to count
 
-    They telescope: their sum is the error theta n / T - a.
+    They telescope: their sum is the error theta n / T - a. Of an operator z and z' stand for its
+    function of the mean inputs; it rounds what that gives, so that `quantisation` is the rounding.
     """
 
     clipping: Floats
@@ -49,13 +50,14 @@ def of_population(
     """
     low, high = _bounds(op)
     activation = op.evaluate(ann_input) if op.can_spike else ann_input
-    clipping = np.clip(ann_input, 0, staircase.top) - np.clip(ann_input, low, high)
+    reached = np.clip(ann_input, staircase.bottom, staircase.top)
+    clipping = reached - np.clip(ann_input, low, high)
     even, own = staircase(snn_input), staircase(ann_input)
     return Parts(clipping, own - activation - clipping, value - even, even - own)
 
 
 def of_carrier(activation: Floats, carried: Floats, value: Floats) -> Parts:
-    """Decompose the error of what has no staircase: a readout, an operator, a max pool of counts.
+    """Decompose the error of what has no staircase: a readout, a max pool of counts.
 
     `carried` is what the node makes of the SNN's mean inputs.
     """

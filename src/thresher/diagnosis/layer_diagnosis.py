@@ -23,7 +23,8 @@ class LayerDiagnosis:
 
     `error` is theta * spikes / T less the ANN's activation, and the sum of `clipping`,
     `quantisation`, `unevenness` and `propagated` (see `Parts`); `own` is the sum of the first
-    three. `mean_activation` is the mean of the ANN's |activation|.
+    three. `mean_activation` is the mean of the ANN's |activation|, `mean_rate` that of the spikes
+    of a neuron and step, of both signs.
 
     clipped : share of values beyond what the counts can stand for
     saturated : share of neurons at their ceiling of counts

@@ -58,8 +58,8 @@ def diagnose(
     ------
     SimulationError
         Where the options do not fit, the graph asks for a probe, or a population's count is no
-        staircase of its mean input: neurons other than `if`, `burst`, `signed_if` and
-        `signed_burst`, hard reset, and precision "int".
+        staircase of its mean input: neurons other than `if`, `burst`, `signed_if`,
+        `signed_burst` and operators, hard reset, and precision "int".
     GraphError
         For a readout that there is not.
     DataError

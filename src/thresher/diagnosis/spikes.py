@@ -42,6 +42,13 @@ class BlockSpikes:
         """Count the spikes of a layer, those of both signs."""
         return len(self._rows[name])
 
+    def fired(self, name: str) -> NDArray[np.bool_]:
+        """Tell which neurons of a layer sent a spike of either sign on any image: (*shape)."""
+        shape = self._layers[name].shape
+        fired = np.zeros(int(np.prod(shape)), np.bool_)
+        fired[self._trace.neuron[self._rows[name]]] = True
+        return fired.reshape(shape)
+
     def operations(self, name: str) -> int:
         """Count the synaptic operations that a layer's spikes cause where they arrive."""
         total = 0

@@ -16,18 +16,25 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Staircase:
-    """h'(z) = theta / T * clip(floor((T z + start) / theta), 0, L), start = v_init + T * shift.
+    """h'(z) = theta / T * clip(floor((T z + start) / theta), l, L), start = v_init + T * shift.
 
     z is the mean input current of a step; the count that floor gives is what an integrate-and-fire
     neuron with soft reset fires when its input comes evenly (Deng and Gu 2021; with start =
     theta / 2, QCFS of Bu et al. 2022). `theta` and `start` have the population's shape; `levels`
-    is L: T, or what neurons can say that are signed or whose spikes carry more.
+    is L: T, or what neurons can say that are signed or whose spikes carry more. `lowest` is l: 0,
+    but for operators, whose z is their function of the mean input and may be negative.
     """
 
     theta: Floats
     start: Floats
     steps: int
     levels: int
+    lowest: int = 0
+
+    @property
+    def bottom(self) -> Floats:
+        """The least value."""
+        return self.theta * (self.lowest / self.steps)
 
     @property
     def top(self) -> Floats:
@@ -55,11 +62,16 @@ class Staircase:
     def __call__(self, z: Floats) -> Floats:
         """Return the activation for mean inputs z (N, *shape)."""
         level = np.floor((self.steps * z + self.start) / self.theta + ROUNDING)
-        return self.value(np.clip(level, 0, self.levels))
+        return self.value(np.clip(level, self.lowest, self.levels))
 
 
 def staircase_of(
-    spiking: Spiking, shape: Shape, steps: int, levels: int, dtype: type[np.floating]
+    spiking: Spiking,
+    shape: Shape,
+    steps: int,
+    levels: int,
+    dtype: type[np.floating],
+    lowest: int = 0,
 ) -> Staircase:
     """Return the staircase of a population, its threshold rounded as the engine rounds it."""
     theta, v_init = (
@@ -67,4 +79,4 @@ def staircase_of(
         for value in (spiking.threshold, spiking.v_init)
     )
     start = v_init + steps * spread(spiking.shift, shape)
-    return Staircase(theta, start, steps, levels)
+    return Staircase(theta, start, steps, levels, lowest)

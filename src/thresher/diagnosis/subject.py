@@ -12,7 +12,7 @@ from thresher.errors import SimulationError
 from thresher.ir import Graph, Node
 from thresher.ir.inflow import inflow_of
 from thresher.ir.linear_map import Shape
-from thresher.ir.spiking import EXPECTATION, SIGNED, SIGNED_BURST
+from thresher.ir.spiking import SIGNED, SIGNED_BURST
 from thresher.sim import NEURONS, Network, Population
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ class Layer:
     `neuron` is the model, "max_pool" or "readout"; `before` the layers that it depends on, in rank
     order. A spike more stands for `unit` / T. `fan_out` holds, for each projection that leaves the
     layer, its delay and the synapses of each neuron; `delays` the delay of each one that arrives.
-    An operator has no staircase: what it sends is a function of its mean input.
+    The staircase of an operator is that of what its function gives of its mean inputs.
     """
 
     name: str
@@ -63,9 +63,7 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
             continue
         name, shape = population.name, population.shape
         staircase, count, unit = None, counts.get(name), np.ones(shape)
-        if population.neuron == EXPECTATION:
-            unit[:] = population.theta[np.argsort(population.row_major)].reshape(shape)
-        elif population.fires and count is None:
+        if population.fires and count is None:
             staircase = _staircase(graph[name], population, steps, dtype)
             unit = staircase.theta
         receives = population.rank - (population.operation is not None)
@@ -91,7 +89,8 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
 
 def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> Staircase:
     spiking = node.spiking
-    levels = NEURONS.get(population.neuron).ceiling_of(population, steps)
+    model = NEURONS.get(population.neuron)
+    levels = model.ceiling_of(population, steps)
     if spiking is None or levels is None:
         raise SimulationError(
             f"node '{node.name}': the count of neuron '{population.neuron}' is no staircase of its "
@@ -103,7 +102,8 @@ def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> 
             f"node '{node.name}': hard reset loses charge, so that the count is no staircase of "
             "the mean input; diagnose takes reset 'soft'"
         )
-    return staircase_of(spiking, population.shape, steps, levels, dtype)
+    lowest = model.floor_of(population, steps)
+    return staircase_of(spiking, population.shape, steps, levels, dtype, lowest)
 
 
 def _fan_out(network: Network, population: Population) -> tuple[tuple[int, Ints], ...]:

@@ -19,6 +19,7 @@ from thresher.sim.result import Settings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 ROUNDING = 1e-6
 """Two ceilings that differ by no more, relative to one, are the same: one is in float32."""
@@ -77,7 +78,11 @@ class DiagnosisSums:
             sums = self._sums[layer.name]
             sums.add_values(found)
             if layer.fires:
-                sums.add_spikes(spikes.n_spikes(layer.name), spikes.operations(layer.name))
+                sums.add_spikes(
+                    spikes.n_spikes(layer.name),
+                    spikes.operations(layer.name),
+                    spikes.fired(layer.name),
+                )
             values[layer.name] = found.value
         return values
 
@@ -113,7 +118,7 @@ class LayerSums:
         self._images = self._values = self._agree = self._right = self._outputs = 0
         self._clipped = self._saturated = self._spurious = self._within = 0
         self._spikes = self._operations = 0
-        self._counted = self._activation = 0.0
+        self._activation = 0.0
         self._products = np.zeros(3)
         self._stairs = np.zeros(4)
         self._fired = np.zeros(layer.shape, np.bool_)
@@ -133,15 +138,14 @@ class LayerSums:
             np.vdot(activation, activation),
             np.vdot(value, value),
         )
-        self._counted += float(values.counts.sum())
-        self._fired |= values.counts.any(axis=0)
         if self._layer.staircase is not None:
             self._add_stairs(self._layer.staircase, values)
 
-    def add_spikes(self, spikes: int, operations: int) -> None:
-        """Take the spikes of a block, both signs, and the synaptic operations that they cause."""
+    def add_spikes(self, spikes: int, operations: int, fired: Bools) -> None:
+        """Take a block's spikes, both signs, the operations that they cause, and who fired."""
         self._spikes += spikes
         self._operations += operations
+        self._fired |= fired
 
     def add_outputs(
         self, error: Floats, added: Floats, decisions: Ints, ann: Ints, labels: Ints | None
@@ -167,7 +171,7 @@ class LayerSums:
             threshold=float(layer.staircase.theta.mean()) if layer.staircase else None,
             mean_activation=self._activation / n,
             rms_activation=float(np.sqrt(self._products[1] / n)),
-            mean_rate=self._counted / n / steps,
+            mean_rate=self._spikes / n / steps,
             spikes=self._spikes / self._images,
             synaptic_operations=self._operations / self._images,
             clipped=self._clipped / n,
@@ -190,9 +194,11 @@ class LayerSums:
         ann_input, counts = values.ann_input, values.counts
         clipped = np.abs(values.parts.clipping) > ROUNDING * staircase.top
         self._clipped += int(np.count_nonzero(clipped))
-        self._saturated += int((counts >= staircase.levels).sum())
-        self._spurious += int(((counts > 0) & (staircase(values.snn_input) == 0)).sum())
-        within = (ann_input > 0) & (ann_input < staircase.top)
+        least = staircase.lowest if staircase.lowest < 0 else -np.inf
+        full = (counts >= staircase.levels) | (counts <= least)
+        self._saturated += int(full.sum())
+        self._spurious += int(((counts != 0) & (staircase(values.snn_input) == 0)).sum())
+        within = (ann_input > staircase.bottom) & (ann_input < staircase.top)
         stairs = np.abs(staircase(ann_input) - ann_input) * within
         even = staircase.uniform_error * within
         theta = staircase.theta

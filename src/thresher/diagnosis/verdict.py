@@ -2,7 +2,7 @@
 
 from thresher.diagnosis.diagnosis import Diagnosis
 from thresher.diagnosis.layer_diagnosis import LayerDiagnosis
-from thresher.ir.spiking import SIGNED
+from thresher.ir.spiking import EXPECTATION, SIGNED
 
 FOLLOWS = 0.15
 """Up to this error, relative to the ANN's activations (both RMS), a layer follows the ANN."""
@@ -12,6 +12,8 @@ FEW = 200
 """Below so many samples it is said what one of them is worth."""
 DEAD = 0.5
 """From this share on dead neurons are mentioned."""
+FINER = "finer spikes (a larger --set use-operators.cap)"
+"""What is advised for operators that round too much."""
 
 
 def verdict(diagnosis: Diagnosis) -> list[str]:
@@ -82,7 +84,8 @@ def _main(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
     if layer.largest == "clipping":
         return _clipping(diagnosis, layer)
     if layer.largest == "quantisation":
-        return f"quantisation dominates, {_size(layer)}: take more steps, or a lower threshold"
+        found = f"quantisation dominates, {_size(layer)}: take more steps, or "
+        return found + (FINER if layer.neuron == EXPECTATION else "a lower threshold")
     if layer.largest == "propagated":
         return _propagated(diagnosis, layer)
     return f"unevenness dominates, {_size(layer)}{_early(layer)}: {_remedy(diagnosis, layer)}"
@@ -90,6 +93,8 @@ def _main(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
 
 def _clipping(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
     found = f"clips {_percent(layer.clipped)} of its values, {_size(layer, 'clipping')}"
+    if layer.neuron == EXPECTATION:
+        return f"{found}: leave it more room (--set use-operators.headroom=2)"
     if layer.clipping.bias <= 0:
         return found + (
             ": raise the threshold (--set balance-thresholds.statistic=max, or a higher percentile)"
@@ -103,14 +108,19 @@ def _clipping(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
 
 
 def _remedy(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
-    """Say what helps against unevenness with this neuron."""
+    """Say what helps against unevenness with this neuron, of what takes operators if there are."""
     if layer.neuron == "readout":
         return "its window differs from the mean; move it (--t-start), or take more steps"
+    if layer.neuron == EXPECTATION:
+        return "what reaches it came late, or more at once than its cap; take more steps"
     if layer.neuron == SIGNED and not diagnosis.settings.settle_limit:
         return "let the run settle (--settle)"
-    found = "take more steps, signed neurons that settle (--recipe exact, --settle), "
+    found, operates = "take more steps, ", any(o.neuron == EXPECTATION for o in diagnosis.layers)
+    if not operates:
+        found += "signed neurons that settle (--recipe exact, --settle), "
     if diagnosis.settings.schedule == "async":
-        found = "calibrate for spikes that come at any time (--recipe async), " + found
+        if not operates:
+            found = "calibrate for spikes that come at any time (--recipe async), " + found
         if diagnosis.settings.arrivals == "individual":
             return found + "or one comparison a tick (--arrivals netted)"
         return found + "or a barrier at every step (--schedule lockstep)"
