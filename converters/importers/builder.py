@@ -89,7 +89,7 @@ class GraphBuilder:
         return self._by_name.get(value.name)
 
     def tensor(self, name: str, values: Array) -> Tensor:
-        """Return the tensor of that name, float16, float32 or float64; one array gives one tensor.
+        """Return the tensor of that name, float16, float32 or float64; equal arrays give one.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class GraphBuilder:
         """
         name = _clean(name)
         stem, number = name, 0
-        while name in self._tensors and self._tensors[name].source is not values:
+        while name in self._tensors and not _equal(self._tensors[name].source, values):
             number += 1
             name = f"{stem}_{number}"
         if name not in self._tensors:
@@ -148,6 +148,10 @@ class GraphBuilder:
             free = f"{stem}_{number}"
         self._names.add(free)
         return free
+
+
+def _equal(one: Array, other: Array) -> bool:
+    return one is other or (one.dtype == other.dtype and np.array_equal(one, other))
 
 
 def expect_values(name: str, shape: Shape) -> None:

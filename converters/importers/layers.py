@@ -145,7 +145,15 @@ def reshape_if_needed(b: GraphBuilder, name: str, x: Value, shape: Shape) -> Val
 
 
 def permute(b: GraphBuilder, name: str, x: Value, order: Sequence[int]) -> Value:
-    """Bring the axes, without the batch axis, into another order; those of size 1 fold."""
+    """Bring the axes, without the batch axis, into another order; those of size 1 fold.
+
+    One permutation after another is one of what the first reads.
+    """
+    before = b.node(x)
+    if before is not None and isinstance(before.op, Permute):
+        first = before.op.order
+        sizes = tuple(x.shape[first.index(axis)] for axis in range(len(first)))
+        x, order = Value(before.inputs[0], sizes), [first[axis] for axis in order]
     shape = tuple(x.shape[axis] for axis in order)
     moved = [axis for axis in order if x.shape[axis] != 1]
     if moved == sorted(moved):

@@ -7,6 +7,7 @@ counts in Keras' order; what reads it has its weights permuted instead of the va
 from thresher.converters.importers.keras import (
     activation,
     arithmetic,
+    attention,
     convolution,
     norm,
     pool,
@@ -14,4 +15,13 @@ from thresher.converters.importers.keras import (
 )
 from thresher.converters.importers.keras.model import import_keras
 
-__all__ = ["activation", "arithmetic", "convolution", "import_keras", "norm", "pool", "shape"]
+__all__ = [
+    "activation",
+    "arithmetic",
+    "attention",
+    "convolution",
+    "import_keras",
+    "norm",
+    "pool",
+    "shape",
+]

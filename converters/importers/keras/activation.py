@@ -72,8 +72,12 @@ def _dropout(here: Here) -> Item:
     return Item(here.b.add(here.name, Dropout(p=here.get("rate", 0.5)), here.x.value), here.x.order)
 
 
-@HANDLERS.of("Identity")
+@HANDLERS.of(
+    "Identity", "AlphaDropout", "GaussianDropout", "GaussianNoise", "RandomBrightness",
+    "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom",
+)  # fmt: skip
 def _identity(here: Here) -> Item:
+    """Read what leaves values as they are, the layers that do so but in training among them."""
     return Item(here.b.add(here.name, Identity(), here.x.value), here.x.order)
 
 

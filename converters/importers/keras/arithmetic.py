@@ -1,16 +1,16 @@
 """Keras' sums, products and joins."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from thresher.converters.importers import layers
+from thresher.converters.importers.builder import Array
 from thresher.converters.importers.keras.call import HANDLERS, Here, Item
 from thresher.converters.importers.keras.order import order_of, same_order
 from thresher.errors import GraphError
-from thresher.ir.ops import (
-    Add,
-)
+from thresher.ir.ops import Add
 
 
 @HANDLERS.of("Add")
@@ -52,8 +52,21 @@ def _concatenate(here: Here) -> Item:
 
 @HANDLERS.of("Rescaling")
 def _rescaling(here: Here) -> Item:
-    factor, offset = (np.asarray(here.get(n, d)) for n, d in (("scale", 1.0), ("offset", 0.0)))
-    if factor.ndim or offset.ndim:
-        raise GraphError("has a factor for each channel; expected one number")
-    shift = offset.item() if offset else None
+    """Compute x * scale + offset, each a number or one for each of the last axis."""
+    factor, offset = (
+        _of_channels(here, here.get(n, d)) for n, d in (("scale", 1.0), ("offset", 0.0))
+    )
+    shift = offset if offset.any() else None
     return Item(layers.affine(here.b, here.name, here.x.value, factor, shift), here.x.order)
+
+
+def _of_channels(here: Here, given: Any) -> Array:
+    values = np.asarray(given, np.float32)
+    if values.ndim == 0:
+        return values
+    if values.ndim > 1 or here.x.order is not None or not here.channels_last:
+        raise GraphError(
+            f"has factors or offsets {list(values.shape)}; expected one number, or one for each "
+            "channel, which comes last"
+        )
+    return values.reshape(-1, *[1] * (len(here.x.shape) - 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 from thresher.converters.importers.builder import Array, GraphBuilder, Value
 from thresher.converters.importers.handlers import Handlers
-from thresher.converters.importers.keras.file import KerasLayer
+from thresher.converters.importers.keras.config import KerasCall, KerasLayer
 from thresher.errors import GraphError
 from thresher.ir import Tensor
 from thresher.ir.op import Shape
@@ -30,6 +30,7 @@ class Here:
 
     b: GraphBuilder
     layer: KerasLayer
+    call: KerasCall
     inputs: tuple[Item, ...]
     channels_last: bool
     used: set[int] = field(default_factory=set)

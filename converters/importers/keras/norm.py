@@ -1,8 +1,9 @@
-"""Keras' norms."""
+"""Keras' norms, and the normalisation of inputs by fixed statistics."""
 
 import numpy as np
 
 from thresher.converters.importers import layers
+from thresher.converters.importers.builder import Array
 from thresher.converters.importers.keras.call import HANDLERS, Here, Item
 from thresher.converters.importers.keras.order import order_of
 from thresher.errors import GraphError
@@ -11,6 +12,9 @@ from thresher.ir.ops import (
     GroupNorm,
     LayerNorm,
 )
+
+EPSILON = 1e-7
+"""Keras' `backend.epsilon()`, by which no standard deviation is less."""
 
 
 @HANDLERS.of("BatchNormalization")
@@ -63,3 +67,36 @@ def _group_norm(here: Here) -> Item:
     eps = here.get("epsilon", 1e-3)
     op = GroupNorm(tensors.get("weight"), tensors.get("bias"), eps, groups)
     return Item(here.b.add(here.name, op, here.x.value))
+
+
+@HANDLERS.of("Normalization")
+def _normalization(here: Here) -> Item:
+    """Compute (x - mean) / max(sqrt(variance), 1e-7) of adapted or given statistics, or undo it."""
+    given = [here.layer.config.get(name) for name in ("mean", "variance")]
+    held = given if None not in given else [here.weight(0), here.weight(1)]
+    mean, variance = (_statistic(here, np.asarray(values, np.float32)) for values in held)
+    deviation = np.maximum(np.sqrt(variance), EPSILON)
+    x = here.x.value
+    if here.get("invert", False):
+        return Item(layers.affine(here.b, here.name, x, deviation, mean), here.x.order)
+    centred = layers.affine(here.b, f"{here.name}.centred", x, 1.0, -mean)
+    return Item(layers.affine(here.b, here.name, centred, 1 / deviation), here.x.order)
+
+
+def _statistic(here: Here, values: Array) -> Array:
+    """Return a statistic so that it broadcasts over our value; axes are kept by their numbers."""
+    rank = len(here.x.shape)
+    axes = here.layer.config.get("axis")
+    kept = [] if axes is None else [axes] if isinstance(axes, int) else list(axes)
+    places = sorted(axis % (rank + 1) - 1 for axis in kept)
+    if places and places[0] < 0:
+        raise GraphError("keeps the batch's axis; expected axes of the samples")
+    shape = [1] * rank
+    for place, size in zip(places, values.shape if values.ndim else [1] * len(places), strict=True):
+        shape[place] = size
+    whole = values.reshape(shape)
+    if here.x.order is None:
+        return np.moveaxis(whole, -1, 0) if here.channels_last else whole
+    ours = np.empty(here.x.shape, np.float32)
+    ours[here.x.order] = whole
+    return ours

@@ -5,23 +5,18 @@ from dataclasses import replace
 from thresher.converters.importers.builder import GraphBuilder, Value
 from thresher.converters.importers.keras.activation import activated
 from thresher.converters.importers.keras.call import HANDLERS, Here, Item
-from thresher.converters.importers.keras.file import KerasLayer, KerasModel, Place
+from thresher.converters.importers.keras.config import KerasCall, KerasLayer, KerasModel, Place
 from thresher.errors import GraphError, SpecError
 from thresher.ir import Graph
 from thresher.ir.op import Shape
 
 KEEPING_SHAPE = frozenset({
-    "Activation", "AlphaDropout", "BatchNormalization", "ELU", "GaussianDropout", "GaussianNoise",
-    "GroupNormalization", "LayerNormalization", "LeakyReLU", "Normalization", "PReLU",
-    "RandomBrightness", "RandomContrast", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom", "ReLU", "Softmax", "SpectralNormalization", "UnitNormalization",
+    "Activation", "BatchNormalization", "ELU", "GroupNormalization", "LayerNormalization",
+    "LeakyReLU", "Normalization", "PReLU", "ReLU", "Softmax", "SpectralNormalization",
+    "UnitNormalization",
 })  # fmt: skip
 """Layers that give what they read in the same shape, so that what reads them can be looked at."""
-_NESTED = "is a model inside the model; build one model of its layers and save that"
-REASONS = {
-    "Lambda": "holds code, which is never run; write it as layers",
-    **dict.fromkeys(("Functional", "Model", "Sequential"), _NESTED),
-}
+REASONS = {"Lambda": "holds code, which is never run; write it as layers"}
 
 
 class KerasWalk:
@@ -44,22 +39,33 @@ class KerasWalk:
         self._items: dict[Place, Item | None] = {}
 
     def graph(self) -> Graph:
+        """Return the graph.
+
+        Raises
+        ------
+        UnsupportedError
+            Where a layer was refused; all that were are listed.
+        SpecError
+            Where layers read what is not there, or form a cycle.
+        """
+        self._expect_one_output()
         waiting = [
             (layer, number)
             for layer in self._model.layers
             for number in range(max(1, len(layer.calls)))
         ]
         while waiting:
-            ready = [item for item in waiting if self._is_ready(*item)]
-            if not ready:
+            ready = [self._is_ready(*item) for item in waiting]
+            if not any(ready):
                 names = ", ".join(f"'{layer.name}'" for layer, _ in waiting[:8])
                 raise SpecError(
                     f"{self._builder.what}: the layers {names} read what no layer gives, or form a "
                     "cycle"
                 )
-            for layer, number in ready:
+            now = [item for item, is_ready in zip(waiting, ready, strict=True) if is_ready]
+            waiting = [item for item, is_ready in zip(waiting, ready, strict=True) if not is_ready]
+            for layer, number in now:
                 self._take(layer, number)
-            waiting = [item for item in waiting if item not in ready]
         ends = [self._items.get(place) for place in self._model.outputs]
         if not self._builder.refusals:
             if not ends or any(end is None for end in ends):
@@ -71,16 +77,27 @@ class KerasWalk:
         return self._builder.finish([end.value for end in ends if end is not None])
 
     def _is_ready(self, layer: KerasLayer, number: int) -> bool:
-        return not layer.calls or all(place in self._items for place in layer.calls[number])
+        reads = layer.calls[number].reads if layer.calls else ()
+        return all(place in self._items for place in reads)
+
+    def _expect_one_output(self) -> None:
+        for layer in self._model.layers:
+            for name, _, output in (place for call in layer.calls for place in call.reads):
+                if output:
+                    raise SpecError(
+                        f"{self._builder.what}: output {output} of layer '{name}' is read; "
+                        "expected one output each"
+                    )
 
     def _take(self, layer: KerasLayer, number: int) -> None:
-        place = (layer.name, number)
+        place = (layer.name, number, 0)
         self._items[place] = None
         try:
             if layer.kind == "InputLayer":
                 self._items[place] = Item(self._input(layer))
                 return
-            read = [self._items[item] for item in layer.calls[number]] if layer.calls else []
+            call = layer.calls[number] if layer.calls else KerasCall((), (), {})
+            read = [self._items[item] for item in call.reads]
             given = tuple(item for item in read if item is not None)
             if given and layer.kind in KEEPING_SHAPE:
                 self._items[place] = given[0]  # stands in where the layer is refused
@@ -90,7 +107,8 @@ class KerasWalk:
                 return  # what it reads was refused already
             if not given:
                 raise GraphError("reads nothing")
-            here = Here(self._builder, layer, given, self._channels_last)
+            _expect_plain(call)
+            here = Here(self._builder, layer, call, given, self._channels_last)
             found = HANDLERS.get(layer.kind)(here)
             here.expect_all_used()
             self._items[place] = found  # and here, where its activation is
@@ -127,3 +145,20 @@ class KerasWalk:
 
     def _last(self, shape: Shape) -> Shape:
         return (*shape[1:], shape[0]) if self._channels_last else shape
+
+
+def _expect_plain(call: KerasCall) -> None:
+    """Raise GraphError where a call has arguments that change what the layer computes."""
+    for name, value in call.options.items():
+        if _says_something(value):
+            raise GraphError(
+                f"is called with {name}={value!r}; expected a call as in evaluation, without it"
+            )
+
+
+def _says_something(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_says_something, value.values()))
+    if isinstance(value, list):
+        return any(map(_says_something, value))
+    return value is not None and value is not False
