@@ -65,6 +65,7 @@ class Gathered:
     ) -> Result:
         network, spiking = self._network, self._network.spiking
         *times, operations, events, peak, clipped = self._scalars.T
+        evaluations = 1 if settings.schedule == "layered" else settings.steps
         latency = Latency(*(_in_steps(ticks, settings.ticks_per_step) for ticks in times))
         return Result(
             settings,
@@ -82,7 +83,8 @@ class Gathered:
             network.input_macs * (settings.steps + settings.probe_steps),
             seconds,
             recorded,
-            network.operator_macs * settings.steps,
+            network.operator_macs * evaluations,
+            network.operator_values * evaluations,
         )
 
 

@@ -215,7 +215,7 @@ class Network:
     scale: Floats
     """Units of the membrane that stand for 1, for all neurons; 1 where the precision is real."""
     operator_macs: int = 0
-    """Multiply-accumulates of products that operators compute of their operands in one step."""
+    """Multiply-accumulates of the matrix products that operators compute of their operands, once."""
     most_current: Ints | None = None
     """The largest |current| per step with which no membrane can overflow, for all neurons."""
 
@@ -246,6 +246,11 @@ class Network:
     def spiking(self) -> tuple[Population, ...]:
         """The populations that fire, in rank order."""
         return tuple(p for p in self.populations if p.fires)
+
+    @property
+    def operator_values(self) -> int:
+        """Count the values that operations compute of their operands, once."""
+        return sum(p.size for p in self.populations if p.operation is not None)
 
     @property
     def nbytes(self) -> int:

@@ -87,6 +87,10 @@ class Result:
     recorded: Trace | Path
     """The trace, or the file that it was written to."""
     operator_macs: int = 0
+    """Multiply-accumulates of the matrix products among the operators' functions, per sample."""
+    operator_values: int = 0
+    """Values that operators, max pools of currents among them, computed of their inputs, per sample:
+    one a neuron and step, and one a neuron in the schedule layered."""
     ann_predictions: Ints | None = None
 
     def __len__(self) -> int:
@@ -181,6 +185,7 @@ class Result:
             "dense_macs_per_sample": self.dense_macs,
             "input_macs_per_sample": self.input_macs,
             "operator_macs_per_sample": self.operator_macs,
+            "operator_values_per_sample": self.operator_values,
             "latency_steps": _summary(self.latency.settled),
             "first_evidence_steps": _summary(self.latency.first_evidence),
             "confident_steps": _summary(self.latency.confident),

@@ -219,11 +219,23 @@ def test_spikes_of_an_operator_carry_several_bits_and_say_so() -> None:
     assert (measures["spike_levels"], measures["largest_payload"]) == (255, 127)
 
 
-def test_products_of_operators_are_counted_at_every_step_apart_from_synaptic_operations() -> None:
+@pytest.mark.parametrize(
+    ("schedule", "evaluations"), [("lockstep", 3), ("async", 3), ("layered", 1)]
+)
+def test_what_operators_compute_is_counted_as_often_as_they_do(
+    schedule: str, evaluations: int
+) -> None:
     graph, x, _ = drawn(1, "matmul")
-    found = simulate(graph, x.astype(np.float32), steps=3)
-    # (2, 4, 6) times (2, 3, 6) transposed: 2 * 4 * 3 * 6 multiply-accumulates.
-    assert found.metrics()["operator_macs_per_sample"] == 3 * 144
+    found = simulate(graph, x.astype(np.float32), steps=3, schedule=schedule).metrics()
+    # (2, 4, 6) times (2, 3, 6) transposed: 2 * 4 * 3 values of 6 multiply-accumulates each.
+    assert found["operator_values_per_sample"] == 24 * evaluations
+    assert found["operator_macs_per_sample"] == 144 * evaluations
+
+
+def test_the_maxima_of_pools_before_neurons_are_counted() -> None:
+    found = simulate(pooled(Spiking(1.0)), np.zeros((1, 2, 4, 4), np.float32), steps=3).metrics()
+    assert found["operator_values_per_sample"] == 3 * 8
+    assert found["operator_macs_per_sample"] == 0
 
 
 def annotated(op: object, spiking: Spiking, *between: object) -> Graph:

@@ -55,10 +55,10 @@ def carried(measures: Measures) -> list[tuple[str, str]]:
 
 
 def operated(measures: Measures) -> list[tuple[str, str]]:
-    """Write what operators multiply of their own, at every step, where there are some."""
-    if not measures["operator_macs_per_sample"]:
-        return []
-    return [("MACs of operators a sample", count(measures["operator_macs_per_sample"]))]
+    """Write what operators reckon besides synaptic operations, where there are some."""
+    values, macs = measures["operator_values_per_sample"], measures["operator_macs_per_sample"]
+    found = [("values of operators a sample", count(values))] if values else []
+    return found + ([("MACs of their products", count(macs))] if macs else [])
 
 
 def operations(measures: Measures) -> str:
