@@ -107,9 +107,12 @@ def _through(graph: Graph, node: Node, flows: list[Inflow], delay: int) -> Inflo
         return flows[0] if before else _windows(graph, node, flows[0], windows)
     ports = node.synaptic_op.to_linear_maps(*graph.in_shapes(node.name))
     if ports is None:
+        advice = "'thresher convert' says what can be done instead"
+        if node.op.can_operate:
+            advice = "the pass 'use-operators' gives it one, as recipe 'huang2024-ecmt' does"
         raise GraphError(
             f"{place(node)}node '{node.name}' ({node.op.kind}) is not linear, and no population "
-            "of neurons stands for it; 'thresher convert' says what can be done instead"
+            f"of neurons stands for it; {advice}"
         )
     return _joined(node, ports, flows, delay)
 

@@ -30,6 +30,8 @@ IMBALANCED = "imbalanced"
 """The neuron that stands for a leaky ReLU."""
 EXPECTATION = "expectation"
 """The neuron of operators: it follows a function of its mean input."""
+DIFFERENTIAL = "differential"
+"""The neuron whose spikes say how its value changes."""
 COUNTED = frozenset({"if", "burst", SIGNED, SIGNED_BURST, "snm", "multi_threshold"})
 """The neurons whose net counts are never negative; a max pool follows those of no others."""
 

@@ -215,7 +215,7 @@ class Network:
     scale: Floats
     """Units of the membrane that stand for 1, for all neurons; 1 where the precision is real."""
     operator_macs: int = 0
-    """Multiply-accumulates of the matrix products that operators compute of their operands, once."""
+    """Multiply-accumulates of the matrix products that operators compute of their operands."""
     most_current: Ints | None = None
     """The largest |current| per step with which no membrane can overflow, for all neurons."""
 

@@ -57,13 +57,14 @@ def expect_probe(network: Network, schedule: str, encoder: str, settles: bool) -
                 f"the graph asks for a probe, which {name} '{found}' has not; take --{name} "
                 f"{wanted}, or a recipe without a probe"
             )
+    follows = [p for p in network.populations if p.operation is not None]
     others = [p for p in network.populations if p.neuron not in ("if", "readout") or p.hard_reset]
-    if others or settles or network.is_whole:
-        found = (
-            f"node '{others[0].name}' is no 'if' with soft reset"
-            if others
-            else "precision 'int' and runs that settle cannot be probed"
-        )
+    if follows or others or settles or network.is_whole:
+        found = "precision 'int' and runs that settle cannot be probed"
+        if others:
+            found = f"node '{others[0].name}' is no 'if' with soft reset"
+        if follows:
+            found = f"node '{follows[0].name}' follows the largest, or another function, of inputs"
         raise SimulationError(
             f"the graph asks for a probe, and {found}; take a recipe without a probe"
         )

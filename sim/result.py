@@ -89,8 +89,8 @@ class Result:
     operator_macs: int = 0
     """Multiply-accumulates of the matrix products among the operators' functions, per sample."""
     operator_values: int = 0
-    """Values that operators, max pools of currents among them, computed of their inputs, per sample:
-    one a neuron and step, and one a neuron in the schedule layered."""
+    """Values that operators, max pools of currents among them, computed per sample: one a neuron
+    and step, in the schedule layered one a neuron."""
     ann_predictions: Ints | None = None
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from thresher.ir.fields import ChoiceRule, IntRule, ruled
 from thresher.ir.inflow import Inflow, deciding_node, inflow_of
 from thresher.ir.linear_map import LinearMap
 from thresher.ir.operation import operation_of
-from thresher.ir.spiking import Value, spread
+from thresher.ir.spiking import DIFFERENTIAL, Value, spread
 from thresher.ir.weighted_map import ConvMap, DenseMap
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,11 @@ class Quantize(Pass):
                 raise PassError(
                     "its neurons follow a function of their mean input, which has fractions; "
                     "precision 'int' has none: take 'quantize' out"
+                )
+            if node.spiking is not None and node.spiking.neuron == DIFFERENTIAL:
+                raise PassError(
+                    "a spike of its neurons goes on bringing a part of what it carries, which "
+                    "precision 'int' does not have: take 'quantize' out"
                 )
         inflow = inflow_of(graph, input_threshold=graph.inputs[0].threshold or 1.0)
 

@@ -10,6 +10,7 @@ from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
 from thresher.ir.fields import IntRule, ruled
 from thresher.ir.parameters import Parameters
+from thresher.ir.spiking import DIFFERENTIAL
 
 
 @register_pass
@@ -27,7 +28,8 @@ class UseDifferentialNeurons(Pass):
     Thresholds have to be set before. The neuron rounds to the nearest, so that potentials start
     at 0; neither 'init-potential' nor 'shift' belongs into the recipe. The `max` of a clipped_relu
     or qcfs becomes the ceiling of what is said, which is one number a layer, as its threshold has
-    to be. What neurons say is no count: readout 'spikes' and max pools cannot read it.
+    to be. What neurons say is no count: readout 'spikes' and max pools cannot read it, unless they
+    are operators ('use-operators'), which follow what is said.
     """
 
     name: ClassVar[str] = "use-differential-neurons"
@@ -41,7 +43,8 @@ class UseDifferentialNeurons(Pass):
             )
 
         for node in context.walk(graph):
-            if node.op.to_windows(*graph.in_shapes(node.name)) is not None:
+            pools = node.op.to_windows(*graph.in_shapes(node.name)) is not None
+            if pools and node.spiking is None:
                 raise PassError(
                     "is a max pool, which follows counts; set replace-unsupported.max_pool to "
                     "'average'"
@@ -56,7 +59,7 @@ class UseDifferentialNeurons(Pass):
             )
             smaller = divided(graph, node, spiking, parts)
             parameters = {"thresholds": float(self.thresholds), "ceiling": _ceiling(node, smaller)}
-            return replace(smaller, neuron="differential", parameters=Parameters(parameters))
+            return replace(smaller, neuron=DIFFERENTIAL, parameters=Parameters(parameters))
 
         return change_populations(graph, context, differing)
 

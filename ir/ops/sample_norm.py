@@ -15,7 +15,10 @@ from thresher.ir.tensor import Tensor
 
 @dataclass(frozen=True)
 class SampleNorm(Op):
-    """(x - mean) / sqrt(variance + eps) * weight + bias, by the mean and variance of parts of x."""
+    """(x - mean) / sqrt(variance + eps) * weight + bias, by the mean and variance of parts of x.
+
+    Of values that are all alike x - mean is 0, and so is the quotient, even where eps is 0.
+    """
 
     can_operate: ClassVar[bool] = True
     weight: Tensor | None = ruled(TensorRule(optional=True), None)
@@ -35,7 +38,9 @@ class SampleNorm(Op):
         rows = self.to_rows(values)
         centred = rows - rows.mean(axis=-1, keepdims=True)
         variance = np.square(centred).mean(axis=-1, keepdims=True)
-        y: Array = (centred / np.sqrt(variance + values.dtype.type(self.eps))).reshape(values.shape)
+        deviation = np.sqrt(variance + values.dtype.type(self.eps))
+        y: Array = centred / np.where(deviation > 0, deviation, values.dtype.type(1))
+        y = y.reshape(values.shape)
         for tensor, apply in ((self.weight, np.multiply), (self.bias, np.add)):
             if tensor is not None:
                 factor = self.over(tensor.values.astype(values.dtype), values.shape[1:])

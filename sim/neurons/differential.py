@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from thresher.ir.fields import FloatRule
+from thresher.ir.spiking import DIFFERENTIAL
 from thresher.sim.network import Ints, Population, Reals
 from thresher.sim.neurons.model import NEURONS, Chosen, Signs
 from thresher.sim.neurons.multi_threshold import MultiThreshold
@@ -28,8 +29,10 @@ class Differential(MultiThreshold):
 
     for the largest i for which that holds; C is the parameter `ceiling` times theta. At every time
     t y = total input + v_init - v, the charge balance of this code. Under a constant current z
-    between 0 and C the error |z - y| falls as 1 / t, and a neuron for which y = z stays silent: it
-    fires some log(t) times, where one that repeats its value fires t times.
+    from 0 to C and to theta_(N - 1) the error |z - y| falls as 1 / t, and a neuron for which y = z
+    stays silent: it fires some log(t) times, where one that repeats its value fires t times. By t
+    at most theta_(N - 1) (1 + 1/2 + ... + 1/t) is said, so that a larger z, beyond what thresholds
+    were calibrated for, is reached late: 3 times it after 11 steps, 5 times it after 83.
 
     Huang et al. 2025 (differential neuron, with MT neurons): their m is v, e_out is y, and e_in
     what has come by t, divided by t. They have no ceiling, which stands for that of an ANN's
@@ -38,7 +41,7 @@ class Differential(MultiThreshold):
     divided by t a spike is no whole number.
     """
 
-    name: ClassVar[str] = "differential"
+    name: ClassVar[str] = DIFFERENTIAL
     parameters: ClassVar[dict[str, Parameter]] = {
         **MultiThreshold.parameters,
         "ceiling": Parameter(

@@ -89,6 +89,12 @@ def test_a_node_without_a_threshold_is_refused_by_name() -> None:
         convert(relu_net(2), [Quantize()])
 
 
+def test_differential_neurons_have_no_whole_numbers() -> None:
+    graph = relu_net(2).replace("relu1", spiking=Spiking(0.25, "differential"))
+    with pytest.raises(PassError, match="a spike of its neurons goes on bringing a part"):
+        Quantize().apply(graph, Context())
+
+
 @pytest.mark.parametrize("bits", [1, 17, 8.5, True])
 def test_bits_that_no_int16_holds_are_refused(bits: object) -> None:
     with pytest.raises(

@@ -26,6 +26,14 @@ def test_soft_reset_undoes_hard_reset() -> None:
     assert SoftReset().apply(hard, Context()) == graph
 
 
+@pytest.mark.parametrize("neuron", ["burst", "multi_threshold", "differential"])
+def test_neurons_with_a_reset_of_their_own_get_no_other(neuron: str) -> None:
+    graph = spiking_net(Spiking(threshold=1.0, neuron=neuron))
+    message = f"its neuron is '{neuron}', which has a reset of its own; take 'hard-reset' out"
+    with pytest.raises(PassError, match=message):
+        HardReset().apply(graph, Context())
+
+
 def test_a_graph_without_populations_is_refused() -> None:
     with pytest.raises(PassError, match="no node has a threshold yet"):
         HardReset().apply(relu_net(2), Context())

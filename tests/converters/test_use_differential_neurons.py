@@ -95,3 +95,23 @@ def test_a_max_pool_is_kept_for_no_neurons_that_say_changes() -> None:
     kept = {"replace-unsupported.max_pool": "keep"}
     with pytest.raises(PassError, match=r"'pool'.* is a max pool, which follows counts"):
         convert(net(Relu(), MaxPool2d(2)), "huang2025-dcgs", calibration=X, settings=kept)
+
+
+def test_a_max_pool_that_is_an_operator_follows_what_is_said() -> None:
+    graph, steps = net(Relu(), MaxPool2d(2)), 256
+    passes = [
+        PASSES.get("replace-unsupported")(max_pool="keep", operators="keep"),
+        PASSES.get("use-operators")(),
+        PASSES.get("balance-thresholds")(),
+        PASSES.get("use-differential-neurons")(),
+    ]
+    snn = convert(graph, passes, calibration=X, steps=steps)
+    assert [snn[name].spiking.neuron for name in ("act1", "pool")] == [
+        "differential",
+        "expectation",
+    ]
+
+    found = simulate(snn, X, steps=steps, precision="float64", membranes={"fc": [0, 1, 2]})
+
+    logits, expected = found.trace.membranes["fc"][:, -1] / steps, evaluate(graph, X)
+    assert np.abs(logits - expected).max() < 0.01 * np.abs(expected).max()

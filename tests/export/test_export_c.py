@@ -18,8 +18,8 @@ from strategies import graphs, images
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import export_c
-from thresher.ir import Graph, Preprocess, Probe, Readout
-from thresher.ir.ops import Flatten
+from thresher.ir import Graph, Op, Preprocess, Probe, Readout, Spiking
+from thresher.ir.ops import Flatten, Relu, Sigmoid
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,13 +206,28 @@ def refused(graph: Graph, message: str, **options: object) -> None:
 
 
 def test_a_graph_without_scales_is_refused_with_the_pass_that_gives_them() -> None:
-    refused(neurons([1.0], [[1.0]]), "convert with the pass 'quantize'")
+    refused(neurons([1.0], [[1.0]]), r"convert with the pass 'quantize'(?!.*--precision)")
 
 
 def test_other_neurons_are_refused_by_name() -> None:
     graph = neurons([1.0], [[1.0]], neuron="signed_if", scale=8.0)
     graph = replace(graph, readout=Readout(scale=8.0))
-    refused(graph, r"node 'if' has other neurons \('signed_if'\), and a C file runs neurons 'if'")
+    refused(graph, "node 'if' has neurons 'signed_if', and a C file runs 'if' alone; convert with")
+
+
+@pytest.mark.parametrize(
+    ("op", "spiking", "message"),
+    [
+        (Sigmoid(), Spiking(0.1, "expectation"), "node 'n' follows a function of its mean input"),
+        (Relu(), Spiking(0.1, "differential"), "node 'n' has neurons 'differential', and a C file"),
+    ],
+    ids=["operator", "differential"],
+)
+def test_what_has_fractions_is_refused_without_an_option_of_another_command(
+    op: Op, spiking: Spiking, message: str
+) -> None:
+    links = (("fc", linear("fc", np.eye(2))), ("n", op, spiking), ("out", linear("out", np.eye(2))))
+    refused(chain((2,), *links), message + r"(?!.*--precision)")
 
 
 def test_a_probe_is_refused() -> None:

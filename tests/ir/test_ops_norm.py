@@ -102,3 +102,12 @@ def test_a_group_for_each_channel_makes_an_instance_norm() -> None:
 def test_a_norm_that_does_not_fit_its_input_is_refused(op: ops.SampleNorm, message: str) -> None:
     with pytest.raises(GraphError, match=message):
         op.infer_shape((2, 5))
+
+
+@pytest.mark.parametrize("norm", [ops.LayerNorm(axes=2, eps=0.0), ops.GroupNorm(eps=0.0)], ids=str)
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_alike_are_normalised_to_0(norm: ops.SampleNorm) -> None:
+    x = np.stack([np.full((2, 3), 0.75), np.arange(6.0).reshape(2, 3)])
+    found = norm.evaluate(x)
+    np.testing.assert_array_equal(found[0], np.zeros((2, 3)))
+    assert found[1].std() == pytest.approx(1.0)

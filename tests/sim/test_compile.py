@@ -24,6 +24,7 @@ from thresher.ir.ops import (
     LeakyRelu,
     MaxPool2d,
     Relu,
+    Sigmoid,
     Softmax,
 )
 from thresher.ir.spiking import spread
@@ -278,6 +279,13 @@ class Square(Op):
 def test_an_op_that_is_not_linear_is_named() -> None:
     graph = chain((4,), ("square", Square()), ("fc", linear("fc", np.ones((2, 4)))))
     message = r"node 'square' \(square\) is not linear, and no population"
+    with pytest.raises(GraphError, match=message):
+        compile_graph(graph)
+
+
+def test_an_op_that_operators_follow_is_named_with_the_pass_that_gives_it_neurons() -> None:
+    graph = chain((4,), ("gate", Sigmoid()), ("fc", linear("fc", np.ones((2, 4)))))
+    message = r"node 'gate' \(sigmoid\) is not linear.* the pass 'use-operators' gives it one"
     with pytest.raises(GraphError, match=message):
         compile_graph(graph)
 

@@ -181,6 +181,18 @@ def test_a_ceiling_is_what_is_said_of_more(engine: str) -> None:
 
 
 @every_engine
+@pytest.mark.parametrize(("value", "step"), [(1.5, 2), (3.0, 11), (5.0, 83)])
+def test_a_value_beyond_the_largest_threshold_is_reached_by_the_harmonic_series(
+    engine: str, value: float, step: int
+) -> None:
+    graph = neurons([value], [[1.0]], 0.125, neuron="differential")
+    trace = simulate(graph, NOTHING, steps=step, record="spikes", engine=engine).trace
+    said = np.cumsum(trace.sign * 0.125 / trace.tick)
+    np.testing.assert_allclose(said, np.cumsum(1 / np.arange(1, step + 1)))
+    assert said[-2] < value <= said[-1]
+
+
+@every_engine
 def test_a_delayed_spike_keeps_the_share_of_the_step_in_which_it_was_sent(engine: str) -> None:
     graph = neurons([1.0], [[1.0]], neuron="differential", v_init=-1.0)
     # v = 0, 1 in steps 1, 2: a spike in step 2 says 1/2; v = 1/2, 1 in steps 3, 4: one adds 1/4

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from operator_strategies import pooled
 from strategies import graphs, images
 
 from thresher import convert, load, save
@@ -121,6 +122,12 @@ def test_neurons_that_cannot_be_probed_are_refused_by_name() -> None:
     hard = graph.replace("b", spiking=replace(graph["b"].spiking, reset="hard"))
     with pytest.raises(SimulationError, match="node 'b' is no 'if' with soft reset"):
         simulate(hard, np.ones((1, 1), np.float32), steps=4)
+
+
+def test_neurons_behind_a_max_pool_are_not_probed() -> None:
+    graph = replace(pooled(Spiking(1.0)), probe=Probe("srp", 3))
+    with pytest.raises(SimulationError, match="probe, and node 'relu' follows the largest"):
+        simulate(graph, np.ones((1, 2, 4, 4), np.float32), steps=4)
 
 
 def test_a_probe_survives_a_spec_file(tmp_path: Path) -> None:

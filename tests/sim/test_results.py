@@ -19,7 +19,8 @@ KEYS = """
     thresher_version
     arrivals encoder readout t_start seed first_evidence_steps confident_steps undecided
     settle_limit quiescent_steps
-    operator_macs_per_sample operator_values_per_sample clipped_inputs_per_sample spike_levels bits_per_spike largest_payload
+    operator_macs_per_sample operator_values_per_sample clipped_inputs_per_sample
+    spike_levels bits_per_spike largest_payload
 """
 
 

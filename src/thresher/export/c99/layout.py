@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 from thresher.errors import SimulationError
 from thresher.export.c99.places import Places, axes_of, by_channel, sum_of_axes
 from thresher.ir.graph import Graph
-from thresher.ir.inflow import inflow_of
+from thresher.ir.inflow import inflow_of, place
 from thresher.ir.linear_map import LinearMap
+from thresher.ir.node import Node
+from thresher.ir.operation import operation_of
 from thresher.ir.weighted_map import ConvMap, DenseMap
 from thresher.sim import Network, Population, Projection, compile_graph
 from thresher.sim.bounds import Extent, fit_membranes
 from thresher.sim.network import RunSynapses, engine_order
+from thresher.sim.neurons import MaxPool
 
 Array = NDArray[Any]
 
+PLAIN = "convert with a recipe that has no others, such as 'int8'"
+"""What is advised for neurons that a C file does not run."""
 BLOCK = 32
 """Neurons that share the tick from which one of them may fire; populations begin with a block."""
 LARGEST_RATE = 256
@@ -164,13 +169,14 @@ def _network(graph: Graph, timing: Timing) -> Network:
             f"graph '{graph.name}' probes each sample before it runs (method "
             f"'{graph.probe.method}'), which a C file does not; convert with another recipe"
         )
+    for node in graph:
+        _expect_plain(graph, node)
     compiled = compile_graph(graph, delay=timing.delay, dtype=np.int64)
     for population in compiled.spiking:
-        if population.neuron != "if":
-            what = "is a max pool" if population.neuron == "max_pool" else "has other neurons"
+        if population.neuron == MaxPool.name:
             raise SimulationError(
-                f"node '{population.name}' {what} ('{population.neuron}'), and a C file runs "
-                "neurons 'if' alone; convert with a recipe that has no others, such as 'int8'"
+                f"node '{population.name}' is a max pool, and a C file runs neurons 'if' alone; "
+                f"{PLAIN}"
             )
     if not compiled.analog:
         raise SimulationError(f"graph '{graph.name}': the image reaches no population")
@@ -191,6 +197,27 @@ def _network(graph: Graph, timing: Timing) -> Network:
         )
     most = [n.most_current for n in fitted if n.most_current is not None]
     return replace(widest, most_current=np.minimum.reduce(most))
+
+
+def _expect_plain(graph: Graph, node: Node) -> None:
+    """Raise SimulationError for neurons that the file does not run, or that have no scale."""
+    where = f"{place(node)}node '{node.name}'"
+    if operation_of(graph, node) is not None:
+        raise SimulationError(
+            f"{where} follows a function of its mean input, which has fractions, and a C file "
+            f"counts in whole numbers; {PLAIN}"
+        )
+    if node.spiking is None:
+        return
+    if node.spiking.neuron != "if":
+        raise SimulationError(
+            f"{where} has neurons '{node.spiking.neuron}', and a C file runs 'if' alone; {PLAIN}"
+        )
+    if node.spiking.scale is None:
+        raise SimulationError(
+            f"{where} has no scale, and a C file counts in whole numbers; convert with the pass "
+            "'quantize' as the last of a recipe (such as 'int8')"
+        )
 
 
 def _arrival_order(projection: Projection) -> tuple[int, int, int]:
