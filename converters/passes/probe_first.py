@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import change_populations, expect_plain_neuron
+from thresher.errors import PassError
 from thresher.ir import Graph, Node, Probe, Spiking
 from thresher.ir.fields import ChoiceRule, IntRule, ruled
+from thresher.ir.operation import operation_of
 
 
 @register_pass
@@ -34,6 +36,18 @@ class ProbeFirst(Pass):
     steps: int = ruled(IntRule(1), 4)
 
     def apply(self, graph: Graph, context: Context) -> Graph:
+        for node in context.walk(graph):
+            if node.op.to_windows(*graph.in_shapes(node.name)) is not None:
+                raise PassError(
+                    "is a max pool, and probes are of neurons 'if' alone; set "
+                    "replace-unsupported.max_pool to 'average'"
+                )
+            if operation_of(graph, node) is not None:
+                raise PassError(
+                    "is an operator, and probes are of neurons 'if' alone; take 'probe-first' out "
+                    "of the recipe"
+                )
+
         def noted(node: Node, spiking: Spiking) -> Spiking:
             expect_plain_neuron(spiking)
             context.note(node.name, "probed", f"{self.method}, {self.steps} steps")

@@ -5,7 +5,7 @@ from math import prod
 from typing import ClassVar
 
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import with_input_threshold
+from thresher.converters.populations import expect_no_pool_before, with_input_threshold
 from thresher.converters.synapses import about_biases, settled
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
@@ -51,6 +51,8 @@ class SpikeNorm(Pass):
             fires = node.name in graph.outputs and graph.readout.kind == "spikes"
             if not (node.op.can_spike or fires):
                 continue
+            if self.reset == "hard":
+                expect_no_pool_before(graph, node, "of which hard reset would lose a part")
             most = _largest_inflow(graph, node, context)
             why = f"the most in one of {context.time_steps} steps on {len(context.images)} images"
             why += about_biases(graph, node.name)

@@ -83,9 +83,16 @@ def test_recipes_convert_pools_before_neurons_and_agree_with_the_ann(
     assert agree >= 0.9
 
 
-def test_hard_reset_does_not_go_with_the_largest_input() -> None:
+@pytest.mark.parametrize("recipe", ["diehl2015", "sengupta2019"])
+def test_hard_reset_does_not_go_with_the_largest_input(recipe: str) -> None:
     with pytest.raises(PassError, match=r"'act1': the max pool 'pool1' before it.*hard reset"):
-        convert(ann(), "diehl2015", calibration=X, steps=STEPS, settings=BEFORE)
+        convert(ann(), recipe, calibration=X, steps=STEPS, settings=BEFORE)
+
+
+def test_no_network_is_written_whose_neurons_cannot_be_probed() -> None:
+    message = r"'probe-first', node 'pool1': is a max pool, and probes are of neurons 'if' alone"
+    with pytest.raises(PassError, match=message):
+        convert(ann(), "hao2023-srp", calibration=X, steps=STEPS, settings=BEFORE)
 
 
 def test_the_account_says_whose_part_a_pool_is() -> None:

@@ -9,6 +9,7 @@ from thresher.converters import Context, account, load_recipe
 from thresher.converters.passes import (
     BalanceThresholds,
     InitPotential,
+    ProbeFirst,
     Quantize,
     ReplaceUnsupported,
     UseOperators,
@@ -146,6 +147,12 @@ def test_whole_numbers_have_no_operators() -> None:
     recipe = load_recipe("huang2024-ecmt").passes
     with pytest.raises(PassError, match="node 'silu': its neurons follow a function"):
         convert(attention(), [*recipe, Quantize()], calibration=X)
+
+
+def test_operators_are_not_probed() -> None:
+    passes = [ReplaceUnsupported(operators="keep", max_pool="average"), UseOperators()]
+    with pytest.raises(PassError, match="'probe-first', node 'silu': is an operator, and probes"):
+        convert(attention(), [*passes, BalanceThresholds(), ProbeFirst()], calibration=X)
 
 
 def test_recipes_without_operators_refuse_them_and_name_the_one_that_has_them() -> None:
