@@ -67,6 +67,10 @@ def _without_auto_pad(here: Here, kernel: Sequence[int]) -> Window:
     named = here.get("auto_pad", "NOTSET")
     pads = here.get("pads", [0] * 2 * n) if named == "NOTSET" else [0] * 2 * n
     strides, dilations = here.get("strides", [1] * n), here.get("dilations", [1] * n)
+    for key, given, count in (("pads", pads, 2 * n), ("strides", strides, n),
+                              ("dilations", dilations, n)):  # fmt: skip
+        if len(given) != count:
+            raise GraphError(f"'{key}' is {given}; expected {count} numbers for {n} axes")
     padding = tuple(zip(pads[:n], pads[n:], strict=True))
     return Window(tuple(kernel), tuple(strides), padding, tuple(dilations))
 

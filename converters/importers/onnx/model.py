@@ -6,6 +6,7 @@ from thresher.converters.importers.builder import GraphBuilder
 from thresher.converters.importers.onnx.file import read_onnx
 from thresher.converters.importers.onnx.fold import FOLDERS
 from thresher.converters.importers.onnx.handlers import HANDLERS
+from thresher.converters.importers.onnx.patterns import with_layers
 from thresher.converters.importers.onnx.walk import OnnxWalk
 from thresher.ir import Graph
 from thresher.ir.op import Shape
@@ -29,6 +30,6 @@ def import_onnx(path: str | Path, shape: Shape | None = None) -> Graph:
         Where a node is beyond what a graph can say; all that are are listed.
     """
     path = Path(path)
-    model = read_onnx(path)
+    model = with_layers(read_onnx(path))
     builder = GraphBuilder(path.stem, f"'{path}'")
     return OnnxWalk(model, builder, HANDLERS, FOLDERS).graph(shape)

@@ -101,6 +101,10 @@ def _pad(here: Here) -> Value:
     rank = len(x.shape) + 1
     axes = here.optional(3)
     places = list(range(rank)) if axes is None else [axis % rank for axis in axes.tolist()]
+    if len(pads) != 2 * len(places):
+        raise GraphError(
+            f"'pads' is {pads}; expected {2 * len(places)} numbers for {len(places)} axes"
+        )
     sides: list[Sides] = [(0, 0)] * rank
     for place, before, after in zip(places, pads[: len(places)], pads[len(places) :], strict=True):
         sides[place] = (before, after)

@@ -336,20 +336,111 @@ def test_an_operator_set_that_is_not_read_is_named(tmp_path: Path, opset: int) -
         imported(model([node("Relu", "x")], [3], opset=opset), tmp_path)
 
 
-@pytest.mark.parametrize("opset", [17, 20])
+def gelu_by_erf(order: str) -> list[Any]:
+    """Write x / 2 (1 + erf(x / sqrt(2))) in one of the orders that exporters use."""
+    inner = [node("Div", "x", "root", output="d"), node("Erf", "d", output="e")]
+    if order == "mul":
+        inner[0] = node("Mul", "root_inverse", "x", output="d")
+    inner.append(node("Add", "one", "e", output="s"))
+    return (
+        inner
+        + {
+            "after": [node("Mul", "x", "s", output="m"), node("Mul", "m", "half")],
+            "mul": [node("Mul", "half", "s", output="m"), node("Mul", "x", "m")],
+            "before": [node("Mul", "x", "half", output="h"), node("Mul", "h", "s")],
+            "halved": [node("Div", "x", "two", output="h"), node("Mul", "s", "h")],
+        }[order]
+    )
+
+
+NUMBERS = {"root": 2**0.5, "root_inverse": 2**-0.5, "one": 1, "half": 0.5, "two": 2}
+SCALARS = {name: np.float32(value) for name, value in NUMBERS.items()}
+
+
+@pytest.mark.parametrize("order", ["after", "mul", "before", "halved"])
+def test_gelu_in_steps_is_one_node(tmp_path: Path, order: str) -> None:
+    graph = assert_same(model(gelu_by_erf(order), [2, 3], SCALARS), tmp_path, 2, 3)
+    assert [item.op.kind for item in graph.nodes] == ["gelu"]
+
+
+@pytest.mark.parametrize("wrong", ["root", "one", "half"])
+def test_other_sums_of_an_erf_are_refused(tmp_path: Path, wrong: str) -> None:
+    constants = SCALARS | {wrong: np.float32(0.75)}
+    with pytest.raises(UnsupportedError, match=r"\(Erf\): no op of a graph computes it"):
+        imported(model(gelu_by_erf("after"), [2, 3], constants), tmp_path)
+
+
+def test_steps_of_a_gelu_that_are_read_elsewhere_stay(tmp_path: Path) -> None:
+    nodes = [*gelu_by_erf("halved")[:-1], node("Mul", "s", "h", output="g"), node("Add", "g", "h")]
+    graph = assert_same(model(nodes, [2, 3], SCALARS), tmp_path, 2, 3)
+    assert sorted(item.op.kind for item in graph.nodes) == ["add", "gelu", "scale"]
+
+
+def layer_norm_in_steps(axes: list[int], square: str, affine: int) -> list[Any]:
+    """Write a layer norm as exporters do below opset 17, with `affine` of weight and bias."""
+    power = (
+        node("Pow", "c", "two", output="q")
+        if square == "Pow"
+        else node("Mul", "c", "c", output="q")
+    )
+    last = ["n", "w", "y"]
+    names = [*last[:affine], "y"]
+    steps = [
+        node("ReduceMean", "x", output="m", axes=axes), node("Sub", "x", "m", output="c"), power,
+        node("ReduceMean", "q", output="v", axes=axes), node("Add", "v", "eps", output="p"),
+        node("Sqrt", "p", output="r"), node("Div", "c", "r", output=names[0]),
+    ]  # fmt: skip
+    if affine > 0:
+        steps.append(node("Mul", "n", "weight", output=names[1]))
+    return steps + ([node("Add", "w", "bias")] if affine > 1 else [])
+
+
+@pytest.mark.parametrize("affine", [0, 1, 2])
+@pytest.mark.parametrize(("axes", "square"), [([-1], "Pow"), ([2, 3], "Mul"), ([-2, -1], "Pow")])
+def test_a_layer_norm_in_steps_is_one_node(
+    tmp_path: Path, axes: list[int], square: str, affine: int
+) -> None:
+    constants = SCALARS | {"eps": np.float32(0.1)}
+    constants |= weights("weight", *[3, 4][-len(axes) :]) | weights("bias", 4)
+    nodes = layer_norm_in_steps(axes, square, affine)
+    graph = assert_same(model(nodes, [2, 3, 4], constants, opset=14), tmp_path, 2, 3, 4)
+    assert [item.op.kind for item in graph.nodes] == ["layer_norm"]
+
+
+def test_a_norm_in_steps_over_other_axes_is_refused(tmp_path: Path) -> None:
+    nodes = layer_norm_in_steps([1], "Pow", 0)
+    with pytest.raises(UnsupportedError, match="Sqrt"):
+        constants = SCALARS | {"eps": np.float32(0.1)}
+        imported(model(nodes, [2, 3, 4], constants, opset=14), tmp_path)
+
+
+def test_pads_of_a_wrong_length_are_named(tmp_path: Path) -> None:
+    cases = [
+        (node("Conv", "x", "w", pads=[1, 1]), {}, r"'pads' is \[1, 1\]; expected 4 numbers for 2"),
+        (
+            node("MaxPool", "x", kernel_shape=[2, 2], strides=[2]),
+            {},
+            r"'strides' is \[2\]; expected 2",
+        ),
+        (node("Pad", "x", "p"), {"p": np.array([0, 1, 1])}, r"'pads' is \[0, 1, 1\]; expected 8"),
+    ]
+    for layer, constants, message in cases:
+        with pytest.raises(UnsupportedError, match=message):
+            imported(model([layer], [2, 5, 5], weights("w", 3, 2, 3, 3) | constants), tmp_path)
+
+
+@pytest.mark.parametrize("opset", [14, 17, 20])
 def test_a_transformer_of_pytorchs_own_exports_equals_pytorch(tmp_path: Path, opset: int) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     nn = torch.nn
     torch.manual_seed(0)
-
-    activation = "gelu" if opset >= 20 else "relu"  # which older ones write out by Erf
 
     class Tokens(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.token = nn.Parameter(torch.randn(1, 1, 8))
             self.blocks = nn.TransformerEncoderLayer(
-                8, 2, 12, activation=activation, batch_first=True, norm_first=True
+                8, 2, 12, activation="gelu", batch_first=True, norm_first=True
             )
             self.head = nn.Linear(8, 3)
 
@@ -370,7 +461,8 @@ def test_a_transformer_of_pytorchs_own_exports_equals_pytorch(tmp_path: Path, op
     graph = thresher.import_onnx(path)
     np.testing.assert_allclose(thresher.evaluate(graph, x.numpy()), expected, rtol=0, atol=2e-6)
     kinds = [item.op.kind for item in graph.nodes]
-    assert [kinds.count(kind) for kind in ("softmax", "matmul", "layer_norm")] == [1, 2, 2]
+    found = [kinds.count(kind) for kind in ("softmax", "matmul", "layer_norm", "gelu")]
+    assert found == [1, 2, 2, 1]
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 20, 24, 26])
