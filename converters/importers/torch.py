@@ -8,6 +8,7 @@ from typing import Any
 from thresher.converters.importers.aten import HANDLERS
 from thresher.converters.importers.aten.archive import read_archive
 from thresher.converters.importers.aten.fold import FOLDERS
+from thresher.converters.importers.aten.patterns import without_masked_rows
 from thresher.converters.importers.aten.program import Program
 from thresher.converters.importers.aten.walk import Walk
 from thresher.converters.importers.builder import GraphBuilder
@@ -100,7 +101,8 @@ def import_torch_archive(path: Path, shape: Shape | None = None) -> Graph:
 
 
 def _graph(program: Program, name: str, what: str) -> Graph:
-    return Walk(program, GraphBuilder(name, what), HANDLERS, FOLDERS).graph()
+    plain = without_masked_rows(program)
+    return Walk(plain, GraphBuilder(name, what), HANDLERS, FOLDERS).graph()
 
 
 def _read_back(exported: Any) -> Program:

@@ -191,6 +191,8 @@ def _argument(argument: Json) -> object:
         return [Ref(item["name"]) for item in value]
     if kind == "as_optional_tensors":
         return [_argument(item) for item in value]
+    if kind == "as_float":
+        return float(value)  # JSON has no infinity, which is text here
     if kind in _SCALARS or kind in _LISTS:
         return value
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):

@@ -258,6 +258,38 @@ def test_programs_of_every_form_are_read(tmp_path: Any, decomposed: bool, open_b
     np.testing.assert_allclose(thresher.evaluate(graph, x.numpy()), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("open_batch", [False, True])
+def test_a_decomposed_attention_is_read(tmp_path: Any, open_batch: bool) -> None:
+    """With the choice of 0 for rows that a mask leaves empty, of which there are none."""
+    torch.manual_seed(0)
+    module = nn.TransformerEncoderLayer(8, 2, 12, activation="gelu", batch_first=True).eval()
+    x = torch.randn(3, 5, 8)
+    shapes = ({0: torch.export.Dim("n")},) if open_batch else None
+    program = torch.export.export(module, (x,), dynamic_shapes=shapes).run_decompositions()
+    assert any("where" in str(node.target) for node in program.graph.nodes)
+    torch.export.save(program, tmp_path / "n.pt2")
+    graph = thresher.import_model(tmp_path / "n.pt2")
+    with torch.no_grad():
+        expected = module(x).numpy()
+    np.testing.assert_allclose(thresher.evaluate(graph, x.numpy()), expected, rtol=0, atol=2e-6)
+    kinds = [node.op.kind for node in graph.nodes]
+    assert [kinds.count(kind) for kind in ("softmax", "matmul", "layer_norm")] == [1, 2, 2]
+
+
+def test_a_choice_that_is_not_an_attentions_is_refused(tmp_path: Any) -> None:
+    """Another row than the empty one, or another value than 0, is chosen."""
+    for limit, value in ((0.0, 0.0), (float("-inf"), 1.0)):
+
+        def choose(x: Any, limit: float = limit, value: float = value) -> Any:
+            empty = ~(~(x == limit)).any(-1, keepdim=True)
+            return torch.where(empty, torch.full_like(x, value), x.softmax(-1))
+
+        program = torch.export.export(Function(choose), (torch.randn(2, 3),))
+        torch.export.save(program.run_decompositions(), tmp_path / "n.pt2")
+        with pytest.raises(UnsupportedError, match=r"\(where\): no op of a graph computes it"):
+            thresher.import_model(tmp_path / "n.pt2")
+
+
 class View(nn.Module):
     """A part of a value is changed in place, and the whole is read afterwards."""
 
