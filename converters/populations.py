@@ -39,6 +39,12 @@ def change_populations(graph: Graph, context: Context, change: Change) -> Graph:
     return graph.replace_all(changed)
 
 
+def is_firing_readout(graph: Graph, node: Node) -> bool:
+    """Tell whether a node is the output and fires by neurons that add up, not by operators."""
+    fires = node.name in graph.outputs and graph.readout.kind == "spikes"
+    return fires and not (node.op.can_operate and not node.op.can_spike)
+
+
 def with_input_threshold(graph: Graph, context: Context) -> Graph:
     """Let one spike of a spiking encoder stand for the images' largest magnitude."""
     highest = input_maximum(graph, context.images)

@@ -16,7 +16,11 @@ from thresher.converters.calibrate import (
 )
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import settled_threshold, with_input_threshold
+from thresher.converters.populations import (
+    is_firing_readout,
+    settled_threshold,
+    with_input_threshold,
+)
 from thresher.converters.synapses import about_biases, ceiling_of, largest_weight
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, ruled
@@ -83,8 +87,8 @@ class BalanceThresholds(Pass):
     def apply(self, graph: Graph, context: Context) -> Graph:
         ceilings = {node.name: self._ceiling(node) for node in graph if node.op.can_spike}
         measured = {name for name, ceiling in ceilings.items() if ceiling is None}
-        fires = graph.readout.kind == "spikes"
-        readouts = {name for name in graph.outputs if fires and name not in ceilings}
+        firing = {node.name for node in graph if is_firing_readout(graph, node)}
+        readouts = firing - set(ceilings)
         highest = maxima(graph, measured | readouts, context.images)
         fitted = self._fit(graph, {name: highest[name] for name in sorted(measured)}, context)
         fitted |= {

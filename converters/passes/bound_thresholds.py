@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from thresher.converters.calibrate import input_range
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import with_input_threshold
+from thresher.converters.populations import is_firing_readout, with_input_threshold
 from thresher.converters.synapses import about_biases, settled
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Op, Spiking, Tensor
@@ -50,7 +50,7 @@ class BoundThresholds(Pass):
         }
         bounded: dict[str, Node] = {}
         for node in context.walk(graph):
-            fires = node.name in graph.outputs and graph.readout.kind == "spikes"
+            fires = is_firing_readout(graph, node)
             sources = [ranges[name] for name in node.inputs if name in ranges]
             if len(sources) < len(node.inputs):
                 if node.op.can_spike:

@@ -5,7 +5,11 @@ from math import prod
 from typing import ClassVar
 
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import expect_no_pool_before, with_input_threshold
+from thresher.converters.populations import (
+    expect_no_pool_before,
+    is_firing_readout,
+    with_input_threshold,
+)
 from thresher.converters.synapses import about_biases, settled
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
@@ -48,7 +52,7 @@ class SpikeNorm(Pass):
 
     def apply(self, graph: Graph, context: Context) -> Graph:
         for node in context.walk(graph):
-            fires = node.name in graph.outputs and graph.readout.kind == "spikes"
+            fires = is_firing_readout(graph, node)
             if not (node.op.can_spike or fires):
                 continue
             if self.reset == "hard":

@@ -80,7 +80,7 @@ def _has_no_neuron(graph: Graph, node: Node) -> bool:
         return False
     if node.name in graph.outputs and graph.readout.kind == "membrane":
         raise PassError(
-            f"node '{node.name}' ({node.op.kind}) decides, and no membrane adds up its function; "
+            f"is a {node.op.kind} and decides, and no membrane adds up its function; "
             "expected a linear layer at the output, or a readout of spikes"
         )
     return True

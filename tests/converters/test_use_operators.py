@@ -1,11 +1,13 @@
 """use-operators, and networks that it makes: attention, gates, norms; what they are worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import conv, linear
 
 from thresher import convert, diagnose, simulate
-from thresher.converters import Context, account, load_recipe
+from thresher.converters import PASSES, Context, account, load_recipe
 from thresher.converters.passes import (
     BalanceThresholds,
     InitPotential,
@@ -15,7 +17,7 @@ from thresher.converters.passes import (
     UseOperators,
 )
 from thresher.errors import PassError
-from thresher.ir import Graph, Input, Node, evaluate
+from thresher.ir import Graph, Input, Node, Readout, evaluate
 from thresher.ir.ops import (
     Flatten,
     LayerNorm,
@@ -30,6 +32,8 @@ from thresher.ir.ops import (
 )
 
 X = np.random.default_rng(0).normal(size=(30, 1, 8, 8)).astype(np.float32)
+
+SPIKES = Readout(kind="spikes")
 
 
 def attention(seed: int = 1) -> Graph:
@@ -125,8 +129,26 @@ def test_a_threshold_is_what_the_largest_magnitude_and_the_cap_say() -> None:
 
 def test_an_operator_that_decides_is_refused_unless_the_readout_fires() -> None:
     graph = attention().upto("gated")
-    with pytest.raises(PassError, match=r"node 'gated' \(mul\) decides, and no membrane adds up"):
+    with pytest.raises(PassError, match="'gated': is a mul and decides, and no membrane adds"):
         convert(graph, [UseOperators()], calibration=X)
+
+
+@pytest.mark.parametrize("thresholds", ["balance-thresholds", "spike-norm"])
+def test_an_operator_that_decides_by_spikes_stays_one(thresholds: str) -> None:
+    graph = attention()
+    gate = Node("decides", Sigmoid(), ("out",))
+    graph = replace(graph, nodes=(*graph.nodes, gate), outputs=("decides",), readout=SPIKES)
+    passes = [
+        ReplaceUnsupported(operators="keep", max_pool="keep"),
+        UseOperators(cap=63),
+        PASSES.get(thresholds)(),
+    ]
+    snn = convert(graph, passes, calibration=X, steps=32)
+    assert snn["decides"].spiking.neuron == "expectation"
+
+    found = simulate(snn, X, steps=32)
+
+    assert (found.predictions[:, -1] == evaluate(graph, X).argmax(axis=1)).mean() >= 0.9
 
 
 def test_passes_that_choose_neurons_leave_operators_alone() -> None:
