@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from thresher.converters.importers.builder import GraphBuilder, Value
 from thresher.converters.importers.nir_file import NirFile, NirNode, read_nir
 from thresher.errors import GraphError, SpecError
-from thresher.ir import Graph, Readout, Spiking, Tensor
+from thresher.ir import Graph, Preprocess, Readout, Spiking, Tensor
 from thresher.ir.op import Shape
 from thresher.ir.ops import Add, AvgPool2d, Conv1d, Conv2d, Flatten, Linear, Relu, Scale
 
@@ -71,6 +71,7 @@ class _Walk:
         self.values: dict[str, Value] = {}
         self.spiking: dict[str, Spiking] = {}
         self.outputs: list[str] = []
+        self.preprocess: Preprocess | None = None
         self.structure: nx.DiGraph[str] = nx.DiGraph()
         self.makers: dict[str, Callable[[str, NirNode, Value], Value]] = {
             "Affine": self._linear,
@@ -100,7 +101,8 @@ class _Walk:
         nodes = {name: replace(graph[name], spiking=s) for name, s in self.spiking.items()}
         fires = graph.outputs[0] in nodes
         readout = Readout(kind="spikes" if fires else "membrane")
-        return replace(graph.replace_all(nodes), readout=readout)
+        inputs = (replace(graph.inputs[0], preprocess=self.preprocess),)
+        return replace(graph.replace_all(nodes), inputs=inputs, readout=readout)
 
     def _order(self) -> list[str]:
         """Return the nodes' names such that each follows what it reads."""
@@ -122,6 +124,7 @@ class _Walk:
 
     def _node(self, name: str, node: NirNode) -> Value | None:
         if node.kind == "Input":
+            self.preprocess = _preprocess(node)
             return self.builder.input(name, self._input_shape(node))
         sources = list(self.structure.predecessors(name))
         if not sources:
@@ -298,6 +301,23 @@ class _Walk:
             f"has no v_reset, and version '{version}' of NIR resets to one: whether it resets by "
             "subtraction or to 0 is not told"
         )
+
+
+def _preprocess(node: NirNode) -> Preprocess | None:
+    """Return the preprocessing that an input's metadata tell, as `export_nir` writes it."""
+    names = ("divide", "mean", "std")
+    given = [node.metadata.get(f"preprocess_{name}") for name in names]
+    if all(item is None for item in given):
+        return None
+    numbers: list[tuple[float, ...]] = []
+    for name, item in zip(names, given, strict=True):
+        if not isinstance(item, np.ndarray):
+            raise SpecError(f"has '{item}' as preprocess_{name} in its metadata; expected numbers")
+        numbers.append(tuple(float(value) for value in item.ravel()))
+    divide, mean, std = numbers
+    if len(divide) != 1:
+        raise SpecError(f"has {len(divide)} numbers as preprocess_divide; expected one")
+    return Preprocess(divide[0], mean, std)
 
 
 def _ints(values: Array) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from strategies import Builder, Shape, graphs, images
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import PROFILES, export_nir
-from thresher.ir import Graph, Node, Probe, Spiking, Tensor
+from thresher.ir import Graph, Node, Preprocess, Probe, Spiking, Tensor
 from thresher.ir.ops import (
     Add,
     AvgPool2d,
@@ -97,6 +97,18 @@ def test_what_nir_cannot_say_stands_in_metadata_and_is_warned_of(tmp_path: Path)
     told = [str(warning.message) for warning in warned]
     assert any(re.match(r"soft reset stands in the metadata .*'reset'", text) for text in told)
     assert any(re.match(r"initial potentials of if1 stand in their metadata", t) for t in told)
+
+
+def test_preprocessing_stands_in_the_inputs_metadata_and_is_read_back(tmp_path: Path) -> None:
+    told = Preprocess(255.0, (0.1307,), (0.3081,))
+    for tool, reset in ((None, "soft"), ("sinabs", "soft"), ("snntorch", "hard")):
+        graph = neurons([1.0, 1.0], np.eye(2), reset=reset)
+        graph = replace(graph, inputs=(replace(graph.inputs[0], preprocess=told),))
+        found = written(graph, tmp_path, profile=tool).nodes["input"].metadata
+        assert found["preprocess_divide"] == 255.0
+        np.testing.assert_array_equal(found["preprocess_std"], [0.3081])
+        if tool != "snntorch":  # whose LIF is not read here
+            assert import_nir(tmp_path / "net.nir").inputs[0].preprocess == told
 
 
 def test_a_sum_pool_stands_for_an_average_where_the_tool_has_no_other(tmp_path: Path) -> None:
@@ -231,7 +243,7 @@ def test_an_output_that_fires_decides_by_spikes(tmp_path: Path) -> None:
     export_nir(graph, tmp_path / "net.nir")
     read = import_nir(tmp_path / "net.nir")
     result = simulate(graph, x[:30], steps=8, precision="float64")
-    found = simulate(read, x[:30] / 16, steps=8, precision="float64")
+    found = simulate(read, x[:30], steps=8, precision="float64")
     for one, two in zip(found.spike_counts.values(), result.spike_counts.values(), strict=True):
         np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(found.predictions, result.predictions)

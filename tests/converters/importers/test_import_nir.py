@@ -247,3 +247,20 @@ def test_another_hdf5_file_is_no_nir_file(tmp_path: Path) -> None:
         file["x"] = 1
     with pytest.raises(SpecError, match="has no group 'node'"):
         import_nir(tmp_path / "a.nir")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"preprocess_divide": 255.0}, "has 'None' as preprocess_mean .*expected numbers"),
+        ({"preprocess_divide": TWO, "preprocess_mean": TWO, "preprocess_std": TWO},
+         "has 2 numbers as preprocess_divide; expected one"),
+        ({"preprocess_divide": 1.0, "preprocess_mean": TWO, "preprocess_std": 0 * TWO}, "std"),
+    ],
+)  # fmt: skip
+def test_preprocessing_that_is_none_is_refused(
+    tmp_path: Path, metadata: dict[str, Any], message: str
+) -> None:
+    nodes = net() | {"input": {**INPUT, "metadata": metadata}}
+    with pytest.raises(UnsupportedError, match=message):
+        import_nir(write(tmp_path / "a.nir", nodes))

@@ -18,7 +18,7 @@ from thresher.export.nir.terms import (
 from thresher.ir import ops
 from thresher.ir.graph import Graph
 from thresher.ir.inflow import deciding_node
-from thresher.ir.node import Node
+from thresher.ir.node import Node, Preprocess
 from thresher.ir.op import Shape
 from thresher.ir.spiking import Spiking, spread
 
@@ -48,7 +48,8 @@ class Builder:
             Where a node cannot be said in NIR, or not such that the tool reads it rightly.
         """
         item = self.graph.inputs[0]
-        self.terms.add("input", Piece("Input", {"shape": item.shape}), [])
+        metadata = {} if item.preprocess is None else _told_of(item.preprocess)
+        self.terms.add("input", Piece("Input", {"shape": item.shape}, metadata), [])
         self.given[item.name] = [Term("input", np.ones(item.shape[0]))]
         for node in self.graph:
             terms = self._node(node)
@@ -273,3 +274,12 @@ class Builder:
             f"node '{node.name}' {what}: it cannot be written for {self.target} such that the "
             "spikes stay the same"
         )
+
+
+def _told_of(preprocess: Preprocess) -> dict[str, Any]:
+    """Return metadata of an input: what turns pixels into the values that the network takes."""
+    return {
+        "preprocess_divide": preprocess.divide,
+        "preprocess_mean": np.array(preprocess.mean),
+        "preprocess_std": np.array(preprocess.std),
+    }

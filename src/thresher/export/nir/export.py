@@ -24,7 +24,7 @@ def export_nir(graph: Graph, path: str | Path, *, profile: str | None = None) ->
     Conv2d, Affine, AvgPool2d or SumPool2d, Flatten (from axis 0: there is no batch axis), IF with
     parameters of the population's shape, and Scale where nothing else can bring a factor; a sum is
     several edges that lead to one node; convolutions have no groups. Each IF's metadata say `reset`
-    and, where it is not 0, `v_init`.
+    and, where it is not 0, `v_init`; the input's `preprocess_divide`, `_mean` and `_std`.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _node(piece: Piece, nir: Any) -> Any:
     fields = dict(piece.fields)
     shape = fields.pop("shape", None)
     if piece.kind == "Input":
-        return nir.Input(input_type={"input": np.array(shape)})
+        return nir.Input(input_type={"input": np.array(shape)}, metadata=piece.metadata)
     if piece.kind == "Output":
         return nir.Output(output_type={"output": np.array(shape)})
     if piece.kind == "Flatten":
@@ -99,7 +99,10 @@ def _told(graph: Graph, builder: Builder, profile: str | None) -> list[str]:
     """Say what a user of the file has to see to."""
     told = ["give it the image in every step; spikes are 1"]
     if graph.inputs[0].preprocess is not None:
-        told = ["NIR has no preprocessing: give it images that are preprocessed, in every step"]
+        told = [
+            "NIR has no preprocessing: give it images that are preprocessed, in every step; how "
+            "stands in the input's metadata, which thresher import reads"
+        ]
     after = profile_of(profile).after
     if after:
         told += [f"with {profile}, load it like this:", *(f"    {line}" for line in after)]
