@@ -1,5 +1,6 @@
 """Neo: a `SpikeTrain` for each neuron that fired, a `Segment` for each sample; NIX files."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from thresher.sim.trace_header import TraceHeader
 
 MOST_SPIKES = 10**7
 """That are written at once: Neo holds a block in memory, as an object for each train."""
+FEW_TRAINS = 500
+"""That are written without a word; each takes as long as SECONDS_A_TRAIN."""
+SECONDS_A_TRAIN, BYTES_A_TRAIN = 0.013, 24_000
+"""What Neo and nixio take for a train, whatever its spikes (measured)."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class NeoBlocks:
             )
         _nixio()
         block = neo_block(header, spikes, self.step_ms)
+        _warn_of_many(sum(len(segment.spiketrains) for segment in block.segments))
         file = _neo().io.NixIO(str(path), "ow")
         try:
             file.write_block(block)
@@ -132,6 +138,17 @@ def _trains(sample: Block) -> Iterator[tuple[int, int, Block]]:
         if len(part):
             train = {name: values[part] for name, values in sample.items()}
             yield int(train["population"][0]), int(train["neuron"][0]), train
+
+
+def _warn_of_many(n_trains: int) -> None:
+    if n_trains > FEW_TRAINS:
+        warnings.warn(
+            f"writing {n_trains:,} spike trains as NIX takes about "
+            f"{n_trains * SECONDS_A_TRAIN:,.0f} seconds and {n_trains * BYTES_A_TRAIN / 1e6:,.0f} "
+            "MB; '.nwb', '.parquet' and SONATA ('.h5', format 'sonata') hold the same spikes and "
+            "are written in a moment",
+            stacklevel=2,
+        )
 
 
 def _neo() -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from networks import chain, fires, linear
 from thresher import SimulationError, Trace, export_trace, load_trace, simulate
 from thresher.ir.ops import Flatten
 from thresher.sim import TRACE_FORMATS
-from thresher.sim.trace_formats import COLUMNS, trace_format
+from thresher.sim.trace_formats import COLUMNS, neo_blocks, trace_format
 
 OWN = pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet", ".h5"])
 NEEDS = {".parquet": "pyarrow", ".h5": "h5py"}
@@ -257,6 +258,20 @@ def test_neo_reads_a_train_for_each_neuron_in_the_segment_of_its_sample(
         for neuron, ticks in trains.items():
             np.testing.assert_array_equal(found[neuron].magnitude, 2.0 * (np.array(ticks) - 1))
             assert (str(found[neuron].dimensionality), float(found[neuron].t_stop)) == ("ms", 8.0)
+
+
+def test_many_trains_are_warned_of_before_nix_is_written(
+    spikes: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library("neo")
+    n = sum(len(segment.spiketrains) for segment in spikes.to_neo().segments)
+    monkeypatch.setattr(neo_blocks, "FEW_TRAINS", n - 1)
+    with pytest.warns(UserWarning, match=rf"writing {n} spike trains as NIX .*seconds.*'\.nwb'"):
+        spikes.save(tmp_path / "t.nix")
+    monkeypatch.setattr(neo_blocks, "FEW_TRAINS", n)
+    with warnings.catch_warnings(record=True) as caught:
+        spikes.save(tmp_path / "t.nix")
+    assert not [item for item in caught if "spike trains" in str(item.message)]
 
 
 def test_neo_knows_what_a_signed_spike_carries(spikes: Trace) -> None:
