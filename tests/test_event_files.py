@@ -113,6 +113,21 @@ def test_event_stream_files_are_read_and_their_sensor_compared(tmp_path: Path) -
         read(tmp_path / "e.es")
 
 
+def test_an_event_stream_that_ends_within_an_event_is_refused(tmp_path: Path) -> None:
+    """Events at 10 and at 300, 290 = 2 * 127 + 36 later, as the format's specification has them."""
+    pytest.importorskip("event_stream", reason="it reads .es")
+    head = b"Event Stream\x02\x00\x00\x01\x20\x00\x18\x00"
+    first, second = b"\x15\x01\x00\x02\x00", b"\xff\xff\x48\x03\x00\x04\x00"
+    path = tmp_path / "e.es"
+    path.write_bytes(head + first + second + b"\xff\xff")  # silence may follow
+    found = read(path).x.events(0)
+    assert [found[name].tolist() for name in "txyp"] == [[0, 290], [1, 3], [2, 4], [1, 0]]
+    for kept in (3, 4, 5, 6):
+        path.write_bytes(head + first + second[:kept])
+        with pytest.raises(DataError, match=f"1 events take 25 bytes, and {kept} are left, which"):
+            read(path)
+
+
 def test_of_an_atis_the_changes_are_read(tmp_path: Path) -> None:
     event_stream = pytest.importorskip("event_stream", reason="it reads .es")
     stored = np.zeros(3, event_stream.atis_dtype)

@@ -20,6 +20,12 @@ SUFFIXES = (".npy", ".es", ".aedat4")
 MOST_EVENTS = 2**28
 """Of one camera's recording, which is a sample and so in memory as a whole."""
 
+ES_HEADER = 20
+"""Bytes before the events of Event Stream: name, version, type, width and height."""
+ES_PAUSE = 127
+"""Microseconds that a byte without an event stands for, in a file of dvs events."""
+ES_LARGEST_REST = 2**16
+"""Bytes after the last event that are looked at."""
 LARGEST_RATIO = 200
 """What packed events may grow by; recordings grow by less than 20."""
 
@@ -91,7 +97,28 @@ def _open_es(path: Path) -> EventSource:
         if decoder.type not in ("dvs", "atis"):
             raise DataError(f"{path}: holds events of type '{decoder.type}'; expected dvs or atis")
         rows = _gathered(path, _changes(decoder, decoder.type))
+        if decoder.type == "dvs":
+            _expect_whole_events(path, rows)
         return _recording(path, rows, (decoder.height, decoder.width))
+
+
+def _expect_whole_events(path: Path, rows: Array) -> None:
+    """Raise DataError where a file of dvs events ends within one, which its decoder leaves out.
+
+    Event Stream 2 writes an event as 5 bytes, after a byte 255 for each 127 microseconds since the
+    one before; nothing but such bytes may follow the last.
+    """
+    pauses = np.diff(rows["t"].astype(np.int64), prepend=0) // ES_PAUSE
+    whole = ES_HEADER + 5 * len(rows) + int(pauses.sum())
+    with path.open("rb") as file:
+        version = file.read(13)[12:]
+        file.seek(whole)
+        rest = file.read(ES_LARGEST_REST)
+    if version == b"\2" and rest.strip(b"\xff"):
+        raise DataError(
+            f"{path}: {len(rows):,} events take {whole:,} bytes, and {len(rest):,} are left, which "
+            "are no whole event; the file is cut off or damaged"
+        )
 
 
 def _changes(chunks: Iterable[Array], kind: str) -> Iterator[dict[str, Array]]:
