@@ -29,6 +29,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "interop.md"
 PACKAGES = ("torch", "onnx", "onnxruntime", "onnxscript", "keras", "h5py", "numpy")
 SOURCES = ("PyTorch", "ONNX", "Keras")
 OPSET = 20
+MOST_OPS = 6
+"""That are listed in order; of more, each is named once."""
 IMAGE, ROW, FLAT = (4, 8, 9), (4, 9), (6,)
 
 
@@ -126,6 +128,12 @@ def torch_layers() -> Iterator[Layer]:
     yield Layer("tanh", FLAT, nn.Tanh, keras("Activation", "tanh"))
     yield Layer("GELU", FLAT, nn.GELU, keras("Activation", "gelu"))
     yield Layer("SiLU", FLAT, nn.SiLU, keras("Activation", "silu"))
+    yield Layer("attention", ROW, _attention, _keras_attention(layers))
+    yield Layer(
+        "normalisation by statistics", IMAGE, None,
+        keras("Normalization", mean=[1.0, 2.0, 3.0, 4.0], variance=[1.0, 4.0, 9.0, 0.5]),
+    )  # fmt: skip
+    yield Layer("model as a layer", IMAGE, None, _keras_model(layers))
     yield Layer("softmax of (N, C)", FLAT, lambda: nn.Softmax(1), keras("Softmax"))
     yield Layer("average pool", IMAGE, lambda: nn.AvgPool2d(2), keras("AveragePooling2D", 2))
     yield Layer(
@@ -209,7 +217,8 @@ def rows(layers: Sequence[Layer]) -> tuple[list[list[str]], list[str]]:
         outcomes = [measure(layer, source) if _present(source) else None for source in SOURCES]
         ops = next((o.ops for o in outcomes if o is not None and o.ops), ())
         cells = ["-" if outcome is None else str(outcome) for outcome in outcomes]
-        table.append([layer.name, *cells, ", ".join(ops) or "-"])
+        shown = ops if len(ops) <= MOST_OPS else tuple(dict.fromkeys(ops))
+        table.append([layer.name, *cells, ", ".join(shown) or "-"])
         why = dict.fromkeys(o.why for o in outcomes if o is not None and o.why)
         reasons += [f"{layer.name}: {reason}" for reason in why]
     return table, reasons
@@ -264,6 +273,43 @@ def _keras_layers() -> Any:
     import keras
 
     return keras.layers
+
+
+def _attention() -> Any:
+    """Return an attention of rows (N, 4, 9) to themselves."""
+    from torch import nn
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(9, 3, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            return self.attention(x, x, x, need_weights=False)[0]
+
+    return Attention()
+
+
+def _keras_attention(layers: Any) -> Make | None:
+    """Return what makes an attention of rows to themselves, as a model."""
+    if layers is None:
+        return None
+    import keras
+
+    def make() -> Any:
+        x = keras.Input((ROW[1], ROW[0]))
+        return keras.Model(x, layers.MultiHeadAttention(3, 5)(x, x))
+
+    return make
+
+
+def _keras_model(layers: Any) -> Make | None:
+    """Return what makes a model that is to be a layer."""
+    if layers is None:
+        return None
+    import keras
+
+    return lambda: keras.Sequential([layers.Conv2D(6, 3), layers.BatchNormalization()])
 
 
 def _rejoined(x: Any) -> Any:
