@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from thresher.ir.graph import Graph
+from thresher.ir.operation import operation_of
 from thresher.ir.spiking import SIGNED
 from thresher.ir.time_codes import TIME_CODED
 
@@ -29,16 +30,18 @@ class Suggestion:
 def suggest_options(graph: Graph) -> Suggestion:
     """Tell how a graph is meant to be simulated.
 
-    Neurons that take spikes back want a run that settles, time-coded ones the layered schedule,
-    weights that were rounded to whole numbers precision "int", and what was calibrated with
-    individual spikes the asynchronous schedule with as many ticks a step.
+    Neurons that take spikes back want a run that settles, unless there are operators, which follow
+    nothing once the input has ended; time-coded ones want the layered schedule, weights that were
+    rounded to whole numbers precision "int", and what was calibrated with individual spikes the
+    asynchronous schedule with as many ticks a step.
     """
     ticks = _calibrated_ticks(graph)
     neurons = {node.spiking.neuron for node in graph if node.spiking is not None}
+    operates = any(operation_of(graph, node) is not None for node in graph)
     return Suggestion(
         schedule=_schedule(neurons, ticks),
         ticks_per_step=ticks,
-        settle=SIGNED in neurons,
+        settle=SIGNED in neurons and not operates,
         precision="float32" if graph.readout.scale is None else "int",
     )
 

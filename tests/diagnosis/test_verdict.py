@@ -8,8 +8,8 @@ from networks import chain, fires, linear, tensor
 
 from thresher import Diagnosis, Graph, diagnose
 from thresher.diagnosis import advice, verdict
-from thresher.ir import Readout, Spiking
-from thresher.ir.ops import ClippedRelu
+from thresher.ir import Node, Readout, Spiking
+from thresher.ir.ops import Add, ClippedRelu, Tanh
 
 ONE = np.ones((1, 1), np.float32)
 
@@ -96,6 +96,40 @@ def test_unevenness_says_what_undoes_it(
     # two spikes at steps 1 and 2 that the signed neuron has taken back one of at step 3
     assert said(found, "early").startswith("unevenness dominates")
     assert remedy in said(found, "early")
+
+
+@pytest.mark.parametrize("options", [{}, {"schedule": "async"}], ids=str)
+@pytest.mark.parametrize("neuron", ["if", "signed_if"])
+def test_beside_operators_nothing_is_advised_that_takes_none(
+    neuron: str, options: dict[str, object]
+) -> None:
+    plain = racing(neuron)
+    tanh = Node("tanh", Tanh(), ("if",), Spiking(0.01, "expectation", parameters={"cap": 127}))
+    two = Node("two", linear("two", np.zeros((2, 2))), ("tanh",))
+    summed = Node("both", Add(), ("if", "two"))
+    nodes = [*plain.nodes[:2], tanh, two, summed, *plain.nodes[2:]]
+    snn = replace(plain, nodes=tuple(nodes)).replace("sum", inputs=("both",))
+    found = diagnose(snn, ONE, steps=3, **options)
+    assert said(found, "early").startswith("unevenness dominates")
+    for refused in ("--settle", "--recipe exact", "--recipe async"):
+        assert refused not in said(found, "early")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "start", "remedy"),
+    [
+        ({"parameters": {"cap": 1}}, "clips 100.0 %", "--set use-operators.headroom"),
+        ({"parameters": {"cap": 9}}, "quantisation dominates", "--set use-operators.cap"),
+    ],
+)
+def test_what_an_operator_loses_is_left_to_the_pass_that_makes_it(
+    annotation: dict[str, object], start: str, remedy: str
+) -> None:
+    theta = 0.125 if start.startswith("clips") else 2.0
+    links = (("op", Tanh(), Spiking(theta, "expectation", **annotation)), ("o", linear("o", [[1]])))
+    found = diagnose(chain((1,), *links), ONE, steps=2)
+    assert said(found, "op").startswith(start)
+    assert remedy in said(found, "op")
 
 
 def test_a_layer_without_error_equals_the_ann() -> None:

@@ -113,9 +113,10 @@ def _remedy(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
         return "its window differs from the mean; move it (--t-start), or take more steps"
     if layer.neuron == EXPECTATION:
         return "what reaches it came late, or more at once than its cap; take more steps"
-    if layer.neuron == SIGNED and not diagnosis.settings.settle_limit:
+    operates = any(other.neuron == EXPECTATION for other in diagnosis.layers)
+    if layer.neuron == SIGNED and not diagnosis.settings.settle_limit and not operates:
         return "let the run settle (--settle)"
-    found, operates = "take more steps, ", any(o.neuron == EXPECTATION for o in diagnosis.layers)
+    found = "take more steps, "
     if not operates:
         found += "signed neurons that settle (--recipe exact, --settle), "
     if diagnosis.settings.schedule == "async":
