@@ -64,3 +64,16 @@ def test_a_run_on_a_gpu_repeats_to_the_last_bit_and_goes_on_from_a_checkpoint(
         train(graph, X, Y, settings(3), device=device, checkpoint=file, report=stop)
     resumed = train(graph, X, Y, settings(3), device=device, checkpoint=file)
     assert learnt(resumed) == learnt(whole)
+
+
+def test_convolutions_are_repeatable_and_cudnns_within_a_run_and_as_they_were_after_it() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32
+    seen = set()
+
+    def look(reached: object) -> None:
+        seen.add((cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32))
+
+    train(digits_cnn(), X, Y, settings(1), report=look)
+    assert seen == {(True, True, False)}
+    assert (cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32) == before

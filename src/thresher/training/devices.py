@@ -37,5 +37,5 @@ def _usable() -> str:
 @contextmanager
 def repeatable() -> Iterator[None]:
     """Have convolutions on NVIDIA's GPUs round alike in every run, and in float32, in the block."""
-    with torch.backends.cudnn.flags(deterministic=True, benchmark=False, allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
