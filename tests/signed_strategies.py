@@ -11,7 +11,14 @@ from thresher.ir.ops import MaxPool2d
 from thresher.sim import NEURONS
 from thresher.sim.neurons import Graded
 
-__all__ = ["DifferentialBuilder", "GradedBuilder", "SignedBuilder", "images", "signed_graphs"]
+__all__ = [
+    "DifferentialBuilder",
+    "DyadicBuilder",
+    "GradedBuilder",
+    "SignedBuilder",
+    "images",
+    "signed_graphs",
+]
 
 PARAMETERS = {
     "cap": [2, 5, 1, 127],
@@ -30,6 +37,7 @@ class GradedBuilder(Builder):
         if issubclass(NEURONS.get(name), Graded)
         and not (NEURONS.get(name).differential or NEURONS.get(name).operates)
     ]
+    parameters: ClassVar[dict[str, list[float]]] = PARAMETERS
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
         model = NEURONS.get(self.draw(st.sampled_from(self.models)))
@@ -41,12 +49,18 @@ class GradedBuilder(Builder):
             v_reset=0.0,
             levels=levels if "levels" in model.takes else None,
             parameters={
-                key: self.draw(st.sampled_from(PARAMETERS[key])) for key in model.parameters
+                key: self.draw(st.sampled_from(self.parameters[key])) for key in model.parameters
             },
         )
 
     def levels(self, neuron: str) -> list[int | None]:
         return [None, None, 1, 3, 20]
+
+
+class DyadicBuilder(GradedBuilder):
+    """Draws what no schedule rounds: thresholds below zero, theta / slope, are multiples too."""
+
+    parameters: ClassVar[dict[str, list[float]]] = {**PARAMETERS, "slope": [0.5, 0.125, 1.0]}
 
 
 class DifferentialBuilder(GradedBuilder):

@@ -268,6 +268,26 @@ def test_async_is_judged_against_lockstep_on_as_many_images(
     assert line.endswith(verdict)
 
 
+@pytest.mark.parametrize(
+    ("right", "verdict"), [(180, "0.00 | 200 | met |"), (179, "0.50 | 200 | missed |")]
+)
+def test_a_fine_tuned_network_is_judged_against_the_ann_before(right: int, verdict: str) -> None:
+    tuned = cell(steps=8, network="resnet20-qcfs", ann_right=190, right=right)
+    found = report([cell(network="resnet20", ann_right=180), tuned])
+    line = next(x for x in found.splitlines() if "| at most 0, against the ANN before" in x)
+    assert line.endswith(f"| `default` | {verdict}")
+
+
+def test_a_fine_tuned_network_that_is_not_there_is_answered_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("resnet20_cifar10.yaml", "cifar10_test.npz", "cifar10_train.npz"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("THRESHER_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"thresher train .*resnet20_cifar10\.yaml --data .*qcfs"):
+        load_subject("resnet20-qcfs", 1, 1, tmp_path)
+
+
 def test_the_ablation_has_the_default_of_the_same_images_last() -> None:
     assert set(ABLATION) == {*ablations(), "plain", "default"}
     cells = [

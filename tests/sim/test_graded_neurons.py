@@ -20,7 +20,7 @@ from running import (
     stimulus_of,
     weights_of,
 )
-from signed_strategies import GradedBuilder, SignedBuilder, images
+from signed_strategies import DyadicBuilder, GradedBuilder, SignedBuilder, images
 from strategies import graphs, settings_of
 
 from thresher import SimulationError, load_trace, simulate
@@ -107,7 +107,7 @@ def test_no_charge_is_lost_or_made(schedule: str, engine: str, data: st.DataObje
 @given(data=st.data())
 @settings(max_examples=40)
 def test_one_netted_tick_a_step_is_lockstep(engine: str, data: st.DataObject) -> None:
-    graph = data.draw(graphs(builder_of=GradedBuilder, delays=True))
+    graph = data.draw(graphs(builder_of=DyadicBuilder, delays=True))
     lockstep = data.draw(settings_of(schedules=("lockstep",)))
     network = network_of(graph, lockstep)
     stimulus = stimulus_of(graph, network, data.draw(images(graph))[0], lockstep)
