@@ -14,7 +14,7 @@ import numpy as np
 
 import thresher
 from benchmarks.accuracy_cells import Cell, Key, Store, ablations, every_recipe, key_of, measure
-from benchmarks.accuracy_subjects import DIGITS, TITLES, Subject, load_subject
+from benchmarks.accuracy_subjects import DIGITS, FINE_TUNED, TITLES, Subject, load_subject
 from benchmarks.accuracy_tables import CSV_HEADER, csv_row, report
 from benchmarks.common import (
     RESULTS,
@@ -84,7 +84,7 @@ def main() -> None:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read the options; usage errors end the program."""
-    networks = [name for name in TITLES if name != DIGITS]
+    networks = [name for name in TITLES if name not in (DIGITS, *FINE_TUNED)]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=TITLES, default=networks)
     parser.add_argument("--recipes", nargs="+", choices=every_recipe(), metavar="RECIPE")
@@ -92,7 +92,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--steps", nargs="+", type=_positive, metavar="T")
     parser.add_argument("--images", type=_positive, help="test images, the first ones")
     parser.add_argument("--calibration", type=_positive, default=CALIBRATION)
-    parser.add_argument("--unpacked", type=Path, help="folder of cifar10_train.npz")
+    parser.add_argument("--unpacked", type=Path, help="folder of CIFAR-10, fine-tuned networks")
     parser.add_argument("--threads", type=_positive)
     parser.add_argument("--table", action="store_true", help="measure nothing, make the tables")
     parser.add_argument("--write", action="store_true", help="write results/ and docs/")

@@ -17,8 +17,11 @@ TITLES = {
     DIGITS: "digits CNN",
     "lenet": "LeNet, MNIST",
     "resnet20": "ResNet-20, CIFAR-10 (JPEG copy)",
+    "resnet20-qcfs": "ResNet-20 fine-tuned to QCFS, CIFAR-10 (JPEG copy)",
     "vgg7": "VGG-7, CIFAR-10 (JPEG copy)",
 }
+FINE_TUNED = {"resnet20-qcfs": "--activation qcfs --levels 8 --epochs 2 --lr 0.03 --limit 25000"}
+"""How `thresher train` makes networks of ResNet-20, which lie beside the training images."""
 SPECS = {"lenet": "lenet_mnist", "resnet20": "resnet20_cifar10", "vgg7": "vgg7_cifar10"}
 TRAINING_FILE = "cifar10_train.npz"
 
@@ -42,13 +45,13 @@ class Subject:
 def load_subject(name: str, images: int, calibration: int, unpacked: Path | None) -> Subject:
     """Load a network with the first so many test images and training images.
 
-    `unpacked` is the folder of CIFAR-10's unpacked training images, which LeNet and the digits do
-    without; SystemExit where a file is missing.
+    `unpacked` is the folder of CIFAR-10's unpacked training images and fine-tuned networks, which
+    LeNet and the digits do without; SystemExit where a file is missing.
     """
     if name == DIGITS:
         spec, test, train = digits.cnn_spec(), "digits", "digits"
     else:
-        spec = find_data(f"{SPECS[name]}.yaml")
+        spec = _fine_tuned(name, unpacked) if name in FINE_TUNED else _given(name)
         test = str(find_data("mnist_test.npz" if name == "lenet" else "cifar10_test.npz"))
         train = str(find_data("mnist_train.npz") if name == "lenet" else _unpacked(unpacked))
     judged = datasets.load(test, limit=images)
@@ -64,6 +67,21 @@ def load_subject(name: str, images: int, calibration: int, unpacked: Path | None
         fitted.x[:],
         fitted.y,
     )
+
+
+def _given(name: str) -> Path:
+    return find_data(f"{SPECS[name]}.yaml")
+
+
+def _fine_tuned(name: str, folder: Path | None) -> Path:
+    data = _unpacked(folder)
+    spec = data.with_name(f"{name}.yaml")
+    if not spec.is_file():
+        raise SystemExit(
+            f"'{spec}' is not there; make it with 'thresher train {_given('resnet20')} --data "
+            f"{data} {FINE_TUNED[name]} -o {spec}'"
+        )
+    return spec
 
 
 def _unpacked(folder: Path | None) -> Path:

@@ -44,7 +44,8 @@ class Goal:
     """So many points below the ANN at most, at so many steps, by a class of recipes.
 
     `recipe` is judged; where none is named the best of the group is. Where `against` names a
-    recipe, points are counted from what that one has in lockstep on as many images.
+    recipe, points are counted from what that one has in lockstep on as many images; where `before`
+    names the network that this one was fine-tuned from, from what that one's ANN has on them.
     """
 
     network: str
@@ -53,6 +54,7 @@ class Goal:
     points: float
     recipe: str | None = None
     against: str | None = None
+    before: str | None = None
 
 
 GOALS = (
@@ -65,6 +67,7 @@ GOALS = (
     Goal("lenet", "async", 16, 0.5, "async", against="default"),
     Goal("resnet20", "async", 16, 0.5, "async", against="default"),
     Goal("resnet20", "graded", 4, 0.5),
+    Goal("resnet20-qcfs", "binary", 8, 0.0, before="resnet20"),
 )
 
 
@@ -227,34 +230,44 @@ def _goal(goal: Goal, cells: Sequence[Cell]) -> list[str]:
     wanted = f"at most {goal.points:g}"
     if goal.against is not None:
         wanted += f", against `{goal.against}` in lockstep"
+    if goal.before is not None:
+        wanted += ", against the ANN before fine-tuning"
     fixed = [TITLES[goal.network], GROUPS[goal.group], str(goal.steps), wanted]
-    same = [
-        cell
-        for cell in cells
-        if not cell.refused and (cell.key.network, cell.key.steps) == (goal.network, goal.steps)
-    ]
+    measured = [cell for cell in cells if not cell.refused]
     judged = [
         cell
-        for cell in same
-        if group_of(cell) == goal.group and goal.recipe in (None, cell.key.recipe)
+        for cell in measured
+        if (cell.key.network, cell.key.steps) == (goal.network, goal.steps)
+        and group_of(cell) == goal.group
+        and goal.recipe in (None, cell.key.recipe)
     ]
-    rivals = {
-        cell.key.images: cell
-        for cell in same
-        if (cell.key.recipe, cell.key.schedule) == (goal.against, "lockstep")
-    }
-    if goal.against is not None:
+    rivals = _rivals(goal, measured)
+    if rivals is not None:
         judged = [cell for cell in judged if cell.key.images in rivals]
     if not judged:
         return [*fixed, f"`{goal.recipe}`" if goal.recipe else "", "", "", "not measured"]
     most = max(cell.key.images for cell in judged)
     best = min((cell for cell in judged if cell.key.images == most), key=lambda cell: cell.loss)
     loss, told = best.loss, f"{best.loss:.2f} ± {best.loss_error:.2f}"
-    if goal.against is not None:
-        loss = rivals[most].accuracy - best.accuracy
+    if rivals is not None:
+        loss = rivals[most] - best.accuracy
         told = f"{loss:.2f}"
     verdict = "met" if loss <= goal.points else "missed"
     return [*fixed, f"`{best.key.recipe}`", told, f"{best.key.images:,}", verdict]
+
+
+def _rivals(goal: Goal, cells: Sequence[Cell]) -> dict[int, float] | None:
+    """Map numbers of images to what points are counted from, unless it is the network's own ANN."""
+    if goal.before is not None:
+        return {c.key.images: c.ann_accuracy for c in cells if c.key.network == goal.before}
+    if goal.against is None:
+        return None
+    return {
+        cell.key.images: cell.accuracy
+        for cell in cells
+        if (cell.key.network, cell.key.steps) == (goal.network, goal.steps)
+        and (cell.key.recipe, cell.key.schedule) == (goal.against, "lockstep")
+    }
 
 
 def _ablation(cells: Sequence[Cell]) -> str:
