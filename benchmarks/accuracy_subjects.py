@@ -20,8 +20,8 @@ TITLES = {
     "resnet20-qcfs": "ResNet-20 fine-tuned to QCFS, CIFAR-10 (JPEG copy)",
     "vgg7": "VGG-7, CIFAR-10 (JPEG copy)",
 }
-FINE_TUNED = {"resnet20-qcfs": "--activation qcfs --levels 8 --epochs 2 --lr 0.03 --limit 25000"}
-"""How `thresher train` makes networks of ResNet-20, which lie beside the training images."""
+FINE_TUNED = ("resnet20-qcfs",)
+"""Networks that docs/accuracy.md says how to train; they are looked for beside the images."""
 SPECS = {"lenet": "lenet_mnist", "resnet20": "resnet20_cifar10", "vgg7": "vgg7_cifar10"}
 TRAINING_FILE = "cifar10_train.npz"
 
@@ -77,10 +77,7 @@ def _fine_tuned(name: str, folder: Path | None) -> Path:
     data = _unpacked(folder)
     spec = data.with_name(f"{name}.yaml")
     if not spec.is_file():
-        raise SystemExit(
-            f"'{spec}' is not there; make it with 'thresher train {_given('resnet20')} --data "
-            f"{data} {FINE_TUNED[name]} -o {spec}'"
-        )
+        raise SystemExit(f"'{spec}' is not there; train it as 'docs/accuracy.md' says")
     return spec
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,10 +193,35 @@ def least_square_error(histogram: Histogram, steps: int) -> Floats:
     The staircase is that of v_init = V/2, V/T * clip(floor(x T/V + 1/2), 0, T); V is sought at
     the `GRID` equal parts of the row's maximum, the larger of two equals winning (Li et al. 2021).
     """
+
+    def said(x: Floats, v: Floats) -> Floats:
+        unit = v / steps
+        near: Floats = unit * np.clip(np.floor(x / unit + 0.5), 0, steps)
+        return near
+
+    return _least_square_error(histogram, said)
+
+
+def least_square_error_of_one(histogram: Histogram, thresholds: int) -> Floats:
+    """Return, for each row, the V with which one multi-threshold spike says a value best.
+
+    Of V, V/2, ... V / 2^(thresholds - 1) the spike is the largest whose 3/4 the value reaches. V is
+    sought as in `least_square_error`; Huang et al. (2025, threshold iteration) take the values as
+    normal, by their mean and variance, and come near it by a closed form, again and again.
+    """
+
+    def said(x: Floats, v: Floats) -> Floats:
+        exponent = np.floor(np.log2(x / (0.75 * v)))
+        return np.where(exponent > -thresholds, v * 2.0 ** np.minimum(exponent, 0), 0.0)
+
+    return _least_square_error(histogram, said)
+
+
+def _least_square_error(histogram: Histogram, said: Callable[[Floats, Floats], Floats]) -> Floats:
+    """Return, for each row, the V of the grid for which what is said of values x is least off."""
     x = (np.arange(BINS) + 0.5) / BINS
     candidates = np.arange(GRID, 0, -1) / GRID
-    unit = candidates[:, None] / steps
-    error = (unit * np.clip(np.floor(x / unit + 0.5), 0, steps) - x) ** 2
+    error = (said(x, candidates[:, None]) - x) ** 2
     best: NDArray[np.intp] = np.argmin(histogram.counts @ error.T, axis=1)
     return histogram.top * candidates[best]
 

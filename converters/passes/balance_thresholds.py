@@ -11,6 +11,7 @@ from thresher.converters.calibrate import (
     histograms,
     iterated,
     least_square_error,
+    least_square_error_of_one,
     maxima,
     percentile,
 )
@@ -28,7 +29,7 @@ from thresher.ir.spiking import Value
 
 Floats = NDArray[np.float64]
 
-STATISTICS = ("max", "max_or_weight", "percentile", "iterated", "mmse")
+STATISTICS = ("max", "max_or_weight", "percentile", "iterated", "mmse", "mmse_spike")
 DEAD = 1e-6
 """A channel whose maximum is no more than this part of its layer's has no threshold of its own."""
 
@@ -47,7 +48,9 @@ class BalanceThresholds(Pass):
         lies above it at first pulls a threshold up from 0, threshold += 2 mean((z - threshold)^+)
         (Bu et al. 2025); it ends at the maximum, but how soon depends on how much lies there.
         mmse: the least mean square error of the spiking staircase with v_init = threshold/2 at
-        these steps (Li et al. 2021).
+        these steps (Li et al. 2021). mmse_spike: the least mean square error of one spike of a
+        neuron with several thresholds, this one, its half, ... (threshold iteration, Huang et al.
+        2025, over the values as they are in place of normal ones).
     granularity : str
         One threshold for a layer, or one for each channel (a linear layer's outputs are channels).
     percent : float
@@ -61,6 +64,8 @@ class BalanceThresholds(Pass):
         are told apart more finely.
     iterations : int
         How often `iterated` moves the thresholds, each time by all images.
+    thresholds : int
+        How many `mmse_spike` counts on.
 
     Notes
     -----
@@ -80,6 +85,7 @@ class BalanceThresholds(Pass):
     own_ceiling: str = ruled(ChoiceRule(("use", "ignore")), "use")
     factor: float = ruled(FloatRule(0.0, exclusive=True, maximum=1.0), 1.0)
     iterations: int = ruled(IntRule(1), 4000)
+    thresholds: int = ruled(IntRule(1, 7), 4)
 
     def needed(self) -> frozenset[str]:
         return self.needs | {"steps"} if self.statistic == "mmse" else self.needs
@@ -138,6 +144,8 @@ class BalanceThresholds(Pass):
     def _statistic(self, histogram: Histogram, context: Context) -> Floats:
         if self.statistic == "mmse":
             return least_square_error(histogram, context.time_steps)
+        if self.statistic == "mmse_spike":
+            return least_square_error_of_one(histogram, self.thresholds)
         if self.statistic == "iterated":
             return iterated(histogram, self.iterations)
         found = percentile(histogram, self.percent, self.over)
@@ -157,6 +165,7 @@ class BalanceThresholds(Pass):
             "percentile": f"{self.percent:g}th percentile of {self.over} values",
             "iterated": f"what {self.iterations} iterations reach",
             "mmse": f"least square error at T = {context.steps}",
+            "mmse_spike": f"least square error of one spike of {self.thresholds} sizes",
         }[self.statistic]
         dead = int((fitted <= 0).sum())
         if self.factor != 1:

@@ -278,13 +278,13 @@ def test_a_fine_tuned_network_is_judged_against_the_ann_before(right: int, verdi
     assert line.endswith(f"| `default` | {verdict}")
 
 
-def test_a_fine_tuned_network_that_is_not_there_is_answered_with_the_command(
+def test_a_fine_tuned_network_that_is_not_there_is_named_with_how_to_train_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("resnet20_cifar10.yaml", "cifar10_test.npz", "cifar10_train.npz"):
         (tmp_path / name).touch()
     monkeypatch.setenv("THRESHER_DATA", str(tmp_path))
-    with pytest.raises(SystemExit, match=r"thresher train .*resnet20_cifar10\.yaml --data .*qcfs"):
+    with pytest.raises(SystemExit, match=r"resnet20-qcfs\.yaml' is not there; train it as"):
         load_subject("resnet20-qcfs", 1, 1, tmp_path)
 
 

@@ -128,7 +128,18 @@ def test_the_least_square_error_is_sought_for_each_channel() -> None:
     assert threshold(balanced, "relu1") == [2.0, 8.0]
 
 
+def test_one_spike_of_a_single_size_leaves_out_what_lies_under_three_quarters() -> None:
+    # of 4, 1, 1, ... with one threshold: at 1 the error is 9 once, at 4 it is 1 twenty times
+    x = np.array([[4.0]] + [[1.0]] * 20, np.float32)
+    sizes = [
+        threshold(balance(relu_net(1), x, statistic="mmse_spike", thresholds=n), "relu1")
+        for n in (1, 3)
+    ]
+    np.testing.assert_allclose(sizes, [1.15, 4.0], rtol=0.011)
+
+
 def test_the_least_square_error_needs_steps() -> None:
+    assert "steps" not in BalanceThresholds(statistic="mmse_spike").needed()
     assert "steps" in BalanceThresholds(statistic="mmse").needed()
     assert "steps" not in BalanceThresholds(statistic="max").needed()
 

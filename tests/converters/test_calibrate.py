@@ -16,6 +16,7 @@ from thresher.converters.calibrate import (
     histograms,
     input_maximum,
     least_square_error,
+    least_square_error_of_one,
     maxima,
     percentile,
 )
@@ -158,6 +159,33 @@ def test_the_least_square_error_is_found_within_a_grid_step(steps: int, seed: in
 
 def test_the_least_square_error_of_one_value_is_the_value() -> None:
     np.testing.assert_allclose(least_square_error(histogram_of(np.full(9, 2.5)), 1), [2.5])
+
+
+def nearest_power(value: float, largest: float, thresholds: int) -> float:
+    """The threshold that a multi-threshold neuron fires at rest, or 0."""
+    reached = (largest / 2**i for i in range(thresholds) if value >= 0.75 * largest / 2**i)
+    return next(reached, 0.0)
+
+
+@pytest.mark.parametrize("thresholds", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_one_spike_of_several_sizes_says_values_best(thresholds: int, seed: int) -> None:
+    values = np.random.default_rng(seed).exponential(size=1000).astype(np.float32)
+
+    def error(largest: float) -> float:
+        said = [nearest_power(value, largest, thresholds) for value in values]
+        return float(np.mean((np.array(said) - values) ** 2))
+
+    (found,) = least_square_error_of_one(histogram_of(values), thresholds)
+
+    assert error(found) <= 1.01 * min(error(values.max() * i / 40) for i in range(1, 41))
+
+
+def test_values_that_are_a_threshold_and_its_half_leave_no_error_at_the_larger() -> None:
+    values = np.array([4.0, 2.0, 2.0, 2.0, 4.0, 1.0])
+
+    assert least_square_error_of_one(histogram_of(values), 3) == pytest.approx([4.0])
+    assert least_square_error_of_one(histogram_of(values), 1) < 4.0
 
 
 def test_a_row_without_values_gets_zero() -> None:

@@ -61,8 +61,8 @@ def test_recipe_async_is_the_default_calibrated_where_spikes_come_at_any_time() 
     *before, calibrate, delay = load_recipe("async").passes
 
     assert before == [*load_recipe("default").passes[:-2]]
-    assert calibrate == CalibrateLayers(ticks_per_step=64)
-    assert delay == DelayReadout(start="fraction", fraction=0.25)
+    assert calibrate == CalibrateLayers(ticks_per_step=64, rounds=4)
+    assert delay == DelayReadout(start="fitted", weights="ridge", ticks_per_step=64)
 
 
 def test_recipes_of_trained_clips_differ_in_how_the_network_was_trained_alone() -> None:
