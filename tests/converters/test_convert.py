@@ -141,6 +141,7 @@ def test_the_provenance_says_how_the_network_came_about() -> None:
                     "own_ceiling": "use",
                     "factor": 1.0,
                     "iterations": 4000,
+                    "thresholds": 4,
                 }
             },
             {"shift": {"mode": "current"}},
