@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from hypothesis import strategies as st
-from strategies import Builder, Shape, graphs, images
+from strategies import INPUT_THRESHOLD, Builder, Shape, graphs, images
 
-from thresher.ir import Graph, Spiking, Tensor
-from thresher.ir.ops import MaxPool2d
+from thresher.ir import Graph, Input, Readout, Spiking, Tensor
+from thresher.ir.ops import Concat, Flatten, MaxPool2d
 from thresher.sim import NEURONS
 from thresher.sim.neurons import Graded
 
@@ -15,8 +15,10 @@ __all__ = [
     "DifferentialBuilder",
     "DyadicBuilder",
     "GradedBuilder",
+    "MixedBuilder",
     "SignedBuilder",
     "images",
+    "pooled_graphs",
     "signed_graphs",
 ]
 
@@ -83,8 +85,8 @@ class SignedBuilder(GradedBuilder):
 
     def annotation(self, name: str, shape: Shape) -> Spiking:
         spiking = super().annotation(name, shape)
-        threshold = spiking.threshold
-        if not isinstance(threshold, Tensor) or threshold.shape == shape[:1]:
+        threshold, counted = spiking.threshold, NEURONS.get(spiking.neuron).counted
+        if counted and (not isinstance(threshold, Tensor) or threshold.shape == shape[:1]):
             self.comparable.append(name)
         return spiking
 
@@ -105,6 +107,48 @@ class SignedBuilder(GradedBuilder):
         kernel = tuple(self.number(1, min(3, size)) for size in shape[1:])
         sides = [(self.number(0, k // 2), self.number(0, k // 2)) for k in kernel]
         return MaxPool2d(kernel, (self.number(1, 2), self.number(1, 2)), tuple(sides))
+
+
+class MixedBuilder(SignedBuilder):
+    """Draws neurons of every model that runs in whole numbers, and max pools over counts."""
+
+    models: ClassVar[list[str]] = ["if", "if", *GradedBuilder.models]
+
+
+class CountedBuilder(MixedBuilder):
+    """Draws neurons whose counts a max pool may follow, with one threshold a population."""
+
+    models: ClassVar[list[str]] = [n for n in MixedBuilder.models if NEURONS.get(n).counted]
+
+    def annotation(self, name: str, shape: Shape) -> Spiking:
+        return replace(super().annotation(name, shape), threshold=self.number(1, 12) / 8)
+
+
+@st.composite
+def pooled_graphs(draw: st.DrawFn) -> Graph:
+    """Draw max pools over one population or two side by side, padded or sliced, or pooled before.
+
+    Neurons are of every model whose counts a max pool may follow.
+    """
+    builder = CountedBuilder(draw, True, True, ("soft",))
+    sizes = st.sampled_from([4, 5, 3])
+    builder.shapes["image"] = (draw(st.sampled_from([2, 1, 3])), draw(sizes), draw(sizes))
+    builder.populations.append("image")
+    for _ in range(builder.number(1, 2)):
+        source, delay = builder.populations[-1], draw(st.sampled_from([None, 0, 2]))
+        conv = builder.same_conv2d(builder.shapes[source])
+        builder.spike(builder.add(conv, source, delay=None if source == "image" else delay))
+    last = builder.populations[-1]
+    if builder.flag():
+        last = builder.add(Concat(), *builder.populations[1:])
+    before = draw(st.sampled_from([None, builder.max_pool, builder.pad, builder.slice]))
+    if before is not None:
+        last = builder.add(before(builder.shapes[last]), last)
+    last = builder.add(builder.max_pool(builder.shapes[last]), last)
+    last = builder.add(Flatten(), last)
+    last = builder.add(builder.linear(builder.shapes[last], 3), last)
+    inputs = (Input("image", builder.shapes["image"], threshold=INPUT_THRESHOLD),)
+    return Graph("drawn", inputs, tuple(builder.nodes), (last,), readout=Readout(scale=8.0))
 
 
 def signed_graphs(**options: object) -> st.SearchStrategy[Graph]:

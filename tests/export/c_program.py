@@ -15,10 +15,10 @@ STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 SANITIZED = ["-fsanitize=undefined,bounds", "-fno-sanitize-recover=all"]
 MAIN = """
 #include <stdio.h>
-#define {upper}_ON_SPIKE(tick, population, neuron) on_spike(tick, population, neuron)
-static void on_spike(int tick, int population, int neuron)
+#define {upper}_ON_SPIKE on_spike
+static void on_spike(int tick, int population, int neuron, int payload)
 {{
-    printf("s %d %d %d\\n", tick, population, neuron);
+    printf("s %d %d %d %d\\n", tick, population, neuron, payload);
 }}
 #include "{name}.c"
 int main(void)
@@ -29,6 +29,10 @@ int main(void)
         printf("i %d\\n", refused);
         for (step = 0; !refused && step < {upper}_STEPS; step++)
             printf("d %d\\n", {name}_step());
+#if {upper}_SETTLE
+        if (!refused)
+            printf("d %d\\n", {name}_settle());
+#endif
         for (neuron = 0; !refused && neuron < {upper}_CLASSES; neuron++)
             printf("o %lld\\n", (long long){name}_outputs()[neuron]);
     }}
@@ -39,7 +43,10 @@ int main(void)
 
 @dataclass(frozen=True)
 class ImageRun:
-    """One image's spikes (n, 3) of tick, population and neuron, in the order in which they came."""
+    """One image's spikes (n, 4) of tick, population, neuron and payload, in the order of emission.
+
+    The decisions are those of each step, and, where the file settles, the one in the end.
+    """
 
     refused: bool
     spikes: NDArray[np.int64]
@@ -77,6 +84,6 @@ def run(binary: Path, images: NDArray[np.float32]) -> list[ImageRun]:
 
 
 def _image_run(parts: dict[str, list[list[int]]]) -> ImageRun:
-    spikes = np.array(parts["s"], np.int64).reshape(-1, 3)
+    spikes = np.array(parts["s"], np.int64).reshape(-1, 4)
     decisions, outputs = ([row[0] for row in parts[kind]] for kind in "do")
     return ImageRun(parts["i"] != [[0]], spikes, decisions, outputs)

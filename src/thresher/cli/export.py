@@ -70,6 +70,8 @@ def export(
     ticks_per_step: options.TicksPerStep = None,
     refractory: options.Refractory = None,
     delay: options.Delay = None,
+    settle: options.Settle = False,
+    settle_limit: options.SettleLimit = None,
     tool: Tool = None,
     trace_format: Format = None,
     step_ms: StepMs = None,
@@ -80,6 +82,8 @@ def export(
         "ticks_per_step": ticks_per_step,
         "refractory": refractory,
         "delay": delay,
+        "settle": settle or None,
+        "settle_limit": settle_limit,
         "for": tool,
     }
     of_trace = {"format": trace_format, "step_ms": step_ms, "population": population}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thresher.sim.options import TICKS_PER_STEP
+from thresher.sim.options import SETTLE_STEPS, TICKS_PER_STEP
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -97,5 +97,18 @@ Refractory = Annotated[
         metavar="TICKS",
         parser=whole(0),
         help="Ticks after a spike in which a neuron is barred (async); by default R - 1.",
+    ),
+]
+Settle = Annotated[
+    bool,
+    typer.Option("--settle", help="Go on after T steps, without input, until no spike is pending."),
+]
+SettleLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--settle-limit",
+        metavar="STEPS",
+        parser=whole(1),
+        help=f"Steps that settling may take; by default as the spec says, or {SETTLE_STEPS} T.",
     ),
 ]

@@ -11,7 +11,7 @@ from thresher.cli.ann import check_samples
 from thresher.cli.comparison import measures_of, simulate_beside_ann
 from thresher.cli.paths import check_output, write_json
 from thresher.cli.summary import print_result
-from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES, SETTLE_STEPS
+from thresher.sim.options import ARRIVALS, PRECISIONS, SCHEDULES
 from thresher.sim.trace_formats import trace_suffixes
 
 READOUTS = ("membrane", "spikes")
@@ -42,19 +42,6 @@ Arrivals = Annotated[
         metavar="|".join(ARRIVALS),
         parser=options.one_of(ARRIVALS),
         help="Compare with the threshold after each spike, or after all of a tick (async).",
-    ),
-]
-Settle = Annotated[
-    bool,
-    typer.Option("--settle", help="Go on after T steps, without input, until no spike is pending."),
-]
-SettleLimit = Annotated[
-    int | None,
-    typer.Option(
-        "--settle-limit",
-        metavar="STEPS",
-        parser=options.whole(1),
-        help=f"Steps that settling may take; by default as the spec says, or {SETTLE_STEPS} T.",
     ),
 ]
 ReadoutKind = Annotated[
@@ -140,8 +127,8 @@ def simulate(
     delay: options.Delay = None,
     refractory: options.Refractory = None,
     arrivals: Arrivals = None,
-    settle: Settle = False,
-    settle_limit: SettleLimit = None,
+    settle: options.Settle = False,
+    settle_limit: options.SettleLimit = None,
     readout: ReadoutKind = None,
     t_start: StartStep = None,
     encoder: Encoder = "constant",

@@ -14,7 +14,7 @@
        if (net_start(image) == 0)
            for (step = 0; step < NET_STEPS; step++)
                decision = net_step();
-
+@SETTLING@
    It runs @SCHEDULE@ schedule unless NET_ASYNC is defined as 1 or 0. In the
    event-driven one a step has @TICKS@ ticks and a neuron rests for @REFRACTORY@ after a spike.
    The image is weighed once, in double; all that follows is whole numbers. The spikes are those of
@@ -28,9 +28,11 @@
 #endif
 
 /* Called for every spike: its tick (in lockstep: step) from 1 on, its population as numbered above,
-   its neuron, channels first. */
+   its neuron, channels first, and what it carries: 1, or -1 where it takes one back; other whole
+   numbers where neurons send several at once. */
 #ifndef NET_ON_SPIKE
-#define NET_ON_SPIKE(tick, population, neuron) ((void)(tick), (void)(population), (void)(neuron))
+#define NET_ON_SPIKE(tick, population, neuron, payload) \
+    ((void)(tick), (void)(population), (void)(neuron), (void)(payload))
 #endif
 
 #define NET_PIXELS @N_PIXELS@
@@ -38,6 +40,7 @@
 #define NET_CLASSES @N_CLASSES@
 #define NET_STEPS @STEPS@
 #define NET_START @START@ /* the decision counts from this step on */
+#define NET_SETTLE @SETTLE@ /* steps that net_settle may take, without the image */
 
 /* Take an image and begin. Returns -1, and nothing can be run, where pixels are so far beyond those
    of the calibration that a membrane could overflow. */
@@ -45,6 +48,14 @@ int net_start(const float image[NET_PIXELS]);
 
 /* Run one step. Returns the class that the output says so far; -1 before the first evidence. */
 int net_step(void);
+
+#if NET_SETTLE
+#define NET_PENDING (-2)
+/* Run what is left of the steps, and go on without the image until no spike is on its way and no
+   neuron is to fire. Returns the class that the output says then; NET_PENDING where that has not
+   come after NET_SETTLE steps. */
+int net_settle(void);
+#endif
 
 /* What decides, one value a class, since step NET_START: @OUTPUT@. Valid until the next
    step. */
@@ -57,6 +68,7 @@ typedef @REAL@ net_real;
 
 #define NET_POPULATIONS @N_POPULATIONS@
 #define NET_FEEDS @N_FEEDS@
+#define NET_GRADED @GRADED@ /* whether spikes carry other numbers than 1, or max pools count them */
 #define NET_FED_OUTPUT @FED_OUTPUT@
 #define NET_MARKS @MARKS@
 #define NET_BLOCK @BLOCK@
@@ -68,7 +80,8 @@ typedef @REAL@ net_real;
 #define NET_TICKS_PER_STEP 1
 #define NET_BYTES @LOCKSTEP_BYTES@
 #endif
-#define NET_LAST (NET_STEPS * NET_TICKS_PER_STEP)
+#define NET_END (NET_STEPS * NET_TICKS_PER_STEP)
+#define NET_LAST (NET_END + NET_SETTLE * NET_TICKS_PER_STEP)
 #define NET_NEVER INT32_MAX
 #define NET_PREPROCESS(pixel, channel) @PIXEL@
 

@@ -4,27 +4,29 @@
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thresher.errors import SimulationError
-from thresher.export.c99.places import Places, axes_of, by_channel, sum_of_axes
+from thresher.export.c99.links import Feed, Link, feed_of, link_of
+from thresher.export.c99.places import by_channel
 from thresher.ir.graph import Graph
 from thresher.ir.inflow import inflow_of, place
-from thresher.ir.linear_map import LinearMap
 from thresher.ir.node import Node
 from thresher.ir.operation import operation_of
-from thresher.ir.weighted_map import ConvMap, DenseMap
 from thresher.sim import Network, Population, Projection, compile_graph
 from thresher.sim.bounds import Extent, fit_membranes
-from thresher.sim.network import RunSynapses, engine_order
-from thresher.sim.neurons import MaxPool
+from thresher.sim.neurons import NEURONS, Graded, IntegrateAndFire, MaxPool
+from thresher.sim.payload import BINARY, payload_of
+from thresher.sim.synapses import transmit
 
 Array = NDArray[Any]
+Floats = NDArray[np.float64]
 
-PLAIN = "convert with a recipe that has no others, such as 'int8'"
+ADVICE = "convert with a recipe of whole numbers, such as 'int8' or 'exact-int8'"
 """What is advised for neurons that a C file does not run."""
 BLOCK = 32
 """Neurons that share the tick from which one of them may fire; populations begin with a block."""
@@ -36,58 +38,22 @@ LARGEST_RATE = 256
 class Timing:
     """The steps of a run, and of `async` the ticks of a step, the refractory ticks and the delay.
 
-    `delay` holds where a projection sets none; in lockstep it counts steps.
+    `delay` holds where a projection sets none; in lockstep it counts steps. `settle_limit` is the
+    steps that a run may go on after its input, 0 where it does not.
     """
 
     steps: int
     ticks_per_step: int
     refractory: int
     delay: int
+    settle_limit: int = 0
 
-
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """How a convolution moves, (down, across) each."""
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    source: tuple[int, int]
-    target: tuple[int, int]
-    groups: int
-
-
-@dataclass(frozen=True, eq=False)
-class Link:
-    """A projection: "conv", "dense", "identity" or "sparse".
-
-    `places` say where a source neuron stands in what the weights are for; a sparse link has
-    `indptr` and `indices` instead. Weights are laid out as runtime.h says.
-    """
-
-    kind: str
-    projection: Projection
-    weights: Array
-    places: Places | None = None
-    kernel: Kernel | None = None
-    indptr: Array | None = None
-    indices: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Feed:
-    """What the image brings a population: "conv", "dense", or "sparse" by target."""
-
-    kind: str
-    target: int
-    weights: Array
-    bias: Array
-    scale: Array
-    most: int
-    kernel: Kernel | None = None
-    indptr: Array | None = None
-    pixels: Array | None = None
+    @property
+    def extents(self) -> tuple[Extent, Extent]:
+        """How long runs are, in lockstep and event-driven."""
+        steps = self.steps + self.settle_limit
+        event_driven = Extent(self.steps, steps * self.ticks_per_step, self.refractory)
+        return Extent(self.steps, steps), event_driven
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +61,8 @@ class Layout:
     """All that the C file says, but for its names.
 
     `first` is where each population's neurons begin, aligned to a block, and `n_neurons` their
-    end; `spikes` where its list of spikes begins, `capacities` how many it holds.
+    end; `spikes` where its list of spikes begins, `capacities` how many it holds; `arrived` where
+    a max pool's counts of what may be in a window begin, and `n_arrived` their end.
     """
 
     network: Network
@@ -107,6 +74,8 @@ class Layout:
     spikes: tuple[int, ...]
     capacities: tuple[int, ...]
     n_spikes: int
+    arrived: tuple[int, ...]
+    n_arrived: int
     longest_delay: int
 
     @classmethod
@@ -122,18 +91,19 @@ class Layout:
         flows = inflow_of(graph, delay=timing.delay)
         names = [population.name for population in network.populations]
         links = [
-            _link(network, projection, flows[names[projection.target]].maps)
+            link_of(network, projection, flows[names[projection.target]].maps)
             for projection in network.projections
         ]
         # spikes that were sent earlier arrive first; of one tick, those of the lower rank
         links.sort(key=lambda link: _arrival_order(link.projection))
-        feeds = tuple(_feed(network, rank, linear) for rank, linear in network.analog)
+        feeds = tuple(feed_of(network, rank, linear) for rank, linear in network.analog)
         sizes = [population.size for population in network.populations]
         first = np.concatenate([[0], np.cumsum([-(-size // BLOCK) * BLOCK for size in sizes])])
         longest = max((p.delay for p in network.projections), default=0)
-        capacities = [p.size * (longest + 1) if p.fires else 1 for p in network.populations]
+        capacities = [n * (longest + 1) for n in _most_a_tick(network, timing.steps)]
         spikes = _places_of_lists(network, capacities, shared=longest == 0)
         ends = [start + capacity for start, capacity in zip(spikes, capacities, strict=True)]
+        arrived = np.concatenate([[0], np.cumsum(_grids(network, links))])
         return cls(
             network,
             timing,
@@ -144,8 +114,15 @@ class Layout:
             tuple(spikes),
             tuple(capacities),
             max(ends),
+            tuple(arrived[:-1].tolist()),
+            int(arrived[-1]),
             longest,
         )
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes carry other numbers than 1, or are counted by max pools."""
+        return any(p.neuron != "if" for p in self.network.spiking)
 
     @property
     def decides_by_spikes(self) -> bool:
@@ -170,14 +147,8 @@ def _network(graph: Graph, timing: Timing) -> Network:
             f"'{graph.probe.method}'), which a C file does not; convert with another recipe"
         )
     for node in graph:
-        _expect_plain(graph, node)
+        _expect_runs(graph, node)
     compiled = compile_graph(graph, delay=timing.delay, dtype=np.int64)
-    for population in compiled.spiking:
-        if population.neuron == MaxPool.name:
-            raise SimulationError(
-                f"node '{population.name}' is a max pool, and a C file runs neurons 'if' alone; "
-                f"{PLAIN}"
-            )
     if not compiled.analog:
         raise SimulationError(f"graph '{graph.name}': the image reaches no population")
     if timing.steps <= compiled.readout.t_start:
@@ -186,9 +157,7 @@ def _network(graph: Graph, timing: Timing) -> Network:
             f"{compiled.readout.t_start} on; give more steps"
         )
     largest = graph.inputs[0].threshold or 1.0
-    ticks = timing.steps * timing.ticks_per_step
-    extents = (Extent(timing.steps, timing.steps), Extent(timing.steps, ticks, timing.refractory))
-    fitted = [fit_membranes(compiled, extent, largest) for extent in extents]
+    fitted = [fit_membranes(compiled, extent, largest) for extent in timing.extents]
     widest = max(fitted, key=lambda network: network.dtype.itemsize)
     if widest.dtype.itemsize == 8 and timing.ticks_per_step > LARGEST_RATE:
         raise SimulationError(
@@ -199,19 +168,21 @@ def _network(graph: Graph, timing: Timing) -> Network:
     return replace(widest, most_current=np.minimum.reduce(most))
 
 
-def _expect_plain(graph: Graph, node: Node) -> None:
+def _expect_runs(graph: Graph, node: Node) -> None:
     """Raise SimulationError for neurons that the file does not run, or that have no scale."""
     where = f"{place(node)}node '{node.name}'"
     if operation_of(graph, node) is not None:
         raise SimulationError(
             f"{where} follows a function of its mean input, which has fractions, and a C file "
-            f"counts in whole numbers; {PLAIN}"
+            f"counts in whole numbers; {ADVICE}"
         )
     if node.spiking is None:
         return
-    if node.spiking.neuron != "if":
+    if not _runs(node.spiking.neuron):
+        known = ", ".join(f"'{name}'" for name in NEURONS if _runs(name))
         raise SimulationError(
-            f"{where} has neurons '{node.spiking.neuron}', and a C file runs 'if' alone; {PLAIN}"
+            f"{where} has neurons '{node.spiking.neuron}', and a C file runs those that add up "
+            f"whole numbers without a leak, {known}; {ADVICE}"
         )
     if node.spiking.scale is None:
         raise SimulationError(
@@ -220,100 +191,42 @@ def _expect_plain(graph: Graph, node: Node) -> None:
         )
 
 
+def _runs(neuron: str) -> bool:
+    """Tell whether a C file runs neurons of a model."""
+    model = NEURONS.get(neuron)
+    graded = issubclass(model, Graded) and not (model.differential or model.operates)
+    return graded or issubclass(model, IntegrateAndFire)
+
+
 def _arrival_order(projection: Projection) -> tuple[int, int, int]:
     return projection.target, -projection.delay, projection.source
 
 
-def _link(network: Network, projection: Projection, maps: dict[str, LinearMap]) -> Link:
-    source = network.populations[projection.source]
-    synapses = projection.synapses
-    if isinstance(synapses, RunSynapses):
-        if projection.kind == "dense":
-            places = sum_of_axes(synapses.rows, source)
-            if places is not None:
-                return Link("dense", projection, synapses.weights, places)
-        found = maps[source.name]
-        if projection.kind == "conv" and isinstance(found, ConvMap):
-            places = axes_of(synapses.rows, len(synapses.weights), found.grid[1], source)
-            if places is not None:
-                weights = synapses.weights[:, ::-1]
-                return Link("conv", projection, weights, places, _kernel(found))
-    targets = [synapses.of(neuron) for neuron in range(source.size)]
-    counts = [len(found) for found, _ in targets]
-    if projection.kind == "identity":
-        rows = np.array([found[0] if len(found) else -1 for found, _ in targets])
-        places = sum_of_axes(rows, source)
-        if places is not None:
-            reached = np.array([w[0] if len(w) else 0 for _, w in targets], synapses.weights.dtype)
-            reached[rows < 0] = reached[rows >= 0][0]
-            return Link("identity", projection, by_channel(reached, source), places)
-    return Link(
-        "sparse",
-        projection,
-        np.concatenate([weights for _, weights in targets]),
-        indptr=np.concatenate([[0], np.cumsum(counts)]),
-        indices=np.concatenate([found for found, _ in targets]),
-    )
+def _most_a_tick(network: Network, steps: int) -> list[int]:
+    """Return how many spikes each population can send in a tick; 1 where it sends none.
+
+    A neuron sends one. A max pool sends on every change at once: where counts fall, or rise by
+    more than 1, every spike of a source in a window may be one.
+    """
+    most: list[Floats] = []
+    for population in network.populations:
+        found = np.ones(population.size)
+        follows = population.neuron == MaxPool.name
+        if follows and payload_of(network, population.rank, steps) != BINARY:
+            reach = [p for p in network.projections if p.target == population.rank]
+            sent = [transmit(p.synapses, most[p.source], population.size) for p in reach]
+            found = np.sum(sent, axis=0)
+        most.append(found)
+    return [int(n.sum()) if p.fires else 1 for p, n in zip(network.populations, most, strict=True)]
 
 
-def _kernel(conv: ConvMap) -> Kernel:
-    height, width, out_height, out_width = conv.grid
-    down, across = conv.padding
-    return Kernel(
-        (conv.weight.shape[2], conv.weight.shape[3]),
-        conv.stride,
-        (down[0], across[0]),
-        conv.dilation,
-        (height, width),
-        (out_height, out_width),
-        conv.groups,
-    )
-
-
-def _feed(network: Network, rank: int, linear: LinearMap) -> Feed:
-    population, span = network.populations[rank], network.span(rank)
-    if network.most_current is None:
-        raise ValueError("membranes have not been fitted")
-    shared = (
-        rank,
-        by_channel(population.current, population),
-        by_channel(network.scale[span], population),
-        int(network.most_current[span].min()),
-    )
-    order = engine_order(linear.out_shape)
-    if isinstance(linear, (ConvMap, DenseMap)) and linear.before.is_whole:
-        whole = linear.with_unit_factor()
-        if isinstance(whole, ConvMap):
-            # (out, in/group, taps) -> (out, taps, in/group)
-            flat = whole.weight.reshape(*whole.weight.shape[:2], -1).transpose(0, 2, 1)
-            return _fed("conv", shared, flat, _kernel(whole))
-        if isinstance(whole, DenseMap):
-            return _fed("dense", shared, whole.weight[order])
-    sparse = linear.to_sparse()
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    pixels = np.repeat(np.arange(len(sparse.indptr) - 1), sparse.fan_out())
-    targets = place[sparse.indices]
-    by_target = np.lexsort((pixels, targets))
-    counts = np.bincount(targets, minlength=len(order))
-    return _fed(
-        "sparse",
-        shared,
-        sparse.values[by_target],
-        indptr=np.concatenate([[0], np.cumsum(counts)]),
-        pixels=pixels[by_target],
-    )
-
-
-def _fed(
-    kind: str,
-    shared: tuple[int, Array, Array, int],
-    weights: Array,
-    kernel: Kernel | None = None,
-    **lists: Array,
-) -> Feed:
-    rank, bias, scale, most = shared
-    return Feed(kind, rank, weights, bias, scale, most, kernel, **lists)
+def _grids(network: Network, links: list[Link]) -> list[int]:
+    """Return how many values the input of each population has that is a max pool; 0 elsewhere."""
+    sizes = [0] * len(network.populations)
+    for link in links:
+        if link.kind == "windows" and link.kernel is not None:
+            sizes[link.projection.target] = link.kernel.groups * prod(link.kernel.source)
+    return sizes
 
 
 def _places_of_lists(network: Network, capacities: list[int], *, shared: bool) -> list[int]:

@@ -16,6 +16,12 @@ from thresher.ir.node import Preprocess
 from thresher.sim.recording import tensors_sha256
 from thresher.version import package_version
 
+PARTS = ("tables.h", "neurons.h", "delivery.h", "image.h", "run.h")
+"""What follows the head, the same for every network; the tables stand in the first."""
+SETTLING = """
+   or, for what it says once nothing is pending, decision = {prefix}_settle() in place of the loop.
+"""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -33,7 +39,7 @@ def write(graph: Graph, layout: Layout, *, event_driven: bool) -> Source:
     prefix, network = identifier(graph.name), layout.network
     constants = Constants(prefix)
     membrane = network.dtype
-    narrow = all(np.abs(link.weights.astype(int)).max() < 2**7 for link in layout.links)
+    narrow = all(np.abs(link.weights.astype(int)).max(initial=0) < 2**7 for link in layout.links)
     weight = np.dtype(np.int8 if narrow else np.int16)
     largest = max(prod(graph.inputs[0].shape), *(p.size for p in network.populations))
     index = np.dtype(np.uint16 if largest <= 2**16 else np.uint32)
@@ -58,13 +64,14 @@ def write(graph: Graph, layout: Layout, *, event_driven: bool) -> Source:
         "LOCKSTEP_BYTES": str(lockstep),
         "ASYNC_BYTES": str(event),
         "CONSTANT_BYTES": str(constants.nbytes),
+        "SETTLING": SETTLING.format(prefix=prefix) if layout.timing.settle_limit else "",
         "PIXEL": pixel,
         "MEMBRANE": ctypes["membrane"],
         "WEIGHT": ctypes["weight"],
         "INDEX": ctypes["index"],
         "REAL": "float" if single else "double",
     }
-    head, run = (_template(name, prefix) for name in ("head.h", "runtime.h"))
+    head, run = _template("head.h", prefix), "\n".join(_template(n, prefix) for n in PARTS)
     upper = prefix.upper()
     head = re.sub(r"@([A-Z0-9_]+)@", lambda match: values[match.group(1)], head)
     struct = struct_of(fields, f"{prefix}_state", f"{upper}_ASYNC")
@@ -110,6 +117,8 @@ def _settings(graph: Graph, layout: Layout) -> dict[str, str]:
         "FED_OUTPUT": str(int(layout.feeds_output)),
         "STEPS": str(timing.steps),
         "START": str(network.readout.t_start),
+        "SETTLE": str(timing.settle_limit),
+        "GRADED": str(int(layout.graded)),
         "TICKS": str(timing.ticks_per_step),
         "REFRACTORY": str(timing.refractory),
         "MARKS": str(layout.longest_delay + 1),

@@ -6,7 +6,7 @@ import numpy as np
 
 from thresher.export.c99.layout import BLOCK, Layout
 
-ALIGNED = {"uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+ALIGNED = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def fields_of(layout: Layout, membrane: str, index: str) -> list[Field]:
         Field("uint8_t", "evidence"),
         Field("uint8_t", "reached"),
     ]
+    if layout.graded:
+        fields += [
+            Field("int32_t", "n", (layout.n_neurons,)),
+            Field("int32_t", "arrived", (max(layout.n_arrived, 1),)),
+            Field("int8_t", "payloads", (layout.n_spikes,)),
+        ]
     return sorted(fields, key=lambda field: -ALIGNED[field.ctype])
 
 

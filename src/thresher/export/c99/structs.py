@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thresher.export.c99.constants import Constants, real, whole
-from thresher.export.c99.layout import Feed, Kernel, Layout, Link
+from thresher.export.c99.layout import Layout
+from thresher.export.c99.links import Feed, Kernel, Link
 from thresher.export.c99.places import Places, by_channel, channels_of, planes
 from thresher.sim import Population
+from thresher.sim.neurons import Graded, MaxPool, model_of
+from thresher.sim.neurons.graded import UNBOUNDED, Rounding, Rule
 
 Array = NDArray[Any]
 Fields = dict[str, str]
@@ -54,15 +57,13 @@ class Structs:
         fed = [feed.target for feed in layout.feeds]
         sizes = [layout.network.populations[target].size for target in fed]
         reach = [n for n, link in enumerate(layout.links) if link.projection.target == rank]
-        theta = by_channel(population.theta, population) if population.fires else np.zeros(1)
         span = layout.network.span(rank)
         current = np.rint(population.current * layout.network.scale[span])
-        return {
+        fields = {
             "first": str(layout.first[rank]),
             "size": str(population.size),
             "channels": str(channels_of(population)),
             "width": str(width),
-            "theta": self._table(theta),
             "v_init": self._table(by_channel(population.v_init, population)),
             "current": "{0, 1}" if rank in fed else self._table(by_channel(current, population)),
             "fed": str(sum(sizes[: fed.index(rank)])) if rank in fed else "0",
@@ -73,6 +74,28 @@ class Structs:
             "fires": str(int(population.fires)),
             "hard_reset": str(int(population.hard_reset)),
             "v_reset": whole(int(population.v_reset)),
+        }
+        return fields | (self._rule(population) if population.fires else {})
+
+    def _rule(self, population: Population) -> Fields:
+        """Say when neurons fire, and what a spike takes off their potentials."""
+        layout, upper = self.layout, self.prefix.upper()
+        if population.neuron == MaxPool.name:
+            nothing = self._table(np.zeros(1))
+            arrived = str(layout.arrived[population.rank])
+            return {"rule": f"{upper}_POOL", "theta": nothing, "down": nothing, "arrived": arrived}
+        rule = _rule_of(population, layout.timing.steps)
+        kinds = {"above": rule.above, "theta": population.theta}
+        if layout.graded:
+            kinds |= {"below": rule.below, "down": rule.down}
+        fields = {
+            name: self._table(by_channel(values, population)) for name, values in kinds.items()
+        }
+        if not layout.graded:
+            return fields
+        return fields | {
+            "rule": f"{upper}_{rule.rounding.name}",
+            **{name: str(getattr(rule, name)) for name in ("cap", "least", "most")},
         }
 
     def _projection(self, link: Link) -> Fields:
@@ -91,6 +114,7 @@ class Structs:
             targets = str(link.weights.shape[-1] * link.kernel.groups)
             fields |= {"per_group": str(per_group), "out_channels": targets}
             fields |= _geometry(link.kernel) | {"out": _pair(link.kernel.target)}
+            fields["in"] = _pair(link.kernel.source)
         if link.indptr is not None and link.indices is not None:
             fields["indptr"] = self._array("count", link.indptr)
             fields["targets"] = self._array("index", link.indices)
@@ -121,6 +145,16 @@ class Structs:
             fields["indptr"] = self._array("count", feed.indptr)
             fields["pixels"] = self._array("index", feed.pixels)
         return fields
+
+
+def _rule_of(population: Population, steps: int) -> Rule:
+    """Return when neurons fire, and what; `if` is the case of one unit, never taken back."""
+    model = model_of(population)
+    if issubclass(model, Graded):
+        return model.rule_of(population, steps)
+    theta = population.theta
+    zero = np.zeros_like(theta)
+    return Rule(Rounding.DOWNWARDS, 1, theta, zero, theta, UNBOUNDED, UNBOUNDED)
 
 
 def _geometry(kernel: Kernel) -> Fields:
