@@ -19,7 +19,7 @@ from strategies import graphs, images
 from thresher import convert, digits, load, simulate
 from thresher.errors import SimulationError
 from thresher.export import export_c
-from thresher.ir import Graph, Op, Preprocess, Probe, Readout, Spiking
+from thresher.ir import Graph, Op, Preprocess, Probe, Readout, Spiking, Tensor
 from thresher.ir.ops import (
     Flatten,
     Identity,
@@ -161,6 +161,49 @@ def test_a_signed_neuron_takes_back_what_it_sent_too_much(
     assert payloads[0][:, [0, 3]].tolist() == [[1, 1], [2, 1], [3, 1]]
     assert payloads[1][:, 3].sum() == 0 and -1 in payloads[1][:, 3]
     assert found.outputs == [0, 0]
+
+
+@needs_gcc
+def test_a_current_takes_a_spike_back_at_the_first_tick_below_zero(tmp_path: Path) -> None:
+    # in units of 1/8: 'two' has 12 from the spike of tick 1, less 8 for its own, less 2 a step of 4
+    # ticks: 4 + floor(-2 k / 4) is below 0 from k = 9 on
+    graph = chain(
+        (1,),
+        ("in", linear("in", [[0.0]])),
+        ("one", *fires(1.0, scale=8.0, v_init=1.0)),
+        ("between", linear("between", [[1.5]], [-0.25])),
+        ("two", *fires(1.0, scale=8.0, neuron="signed_if")),
+        ("out", linear("out", [[1.0]])),
+    )
+    graph = replace(graph, readout=Readout(scale=8.0))
+    path = exported(graph, tmp_path, steps=4, ticks_per_step=4)
+    (found,) = run(build(path, event_driven=True), np.zeros((1, 1), np.float32))
+    assert found.spikes[:, [0, 1, 3]].tolist() == [[1, 0, 1], [1, 1, 1], [9, 1, -1]]
+
+
+@needs_gcc
+def test_a_max_pool_sends_every_change_within_one_tick(tmp_path: Path) -> None:
+    # 'one', at 0.75 k / 2, fires at tick 3 and brings -1 to the first of 'two', which has fired at
+    # tick 1, and 1 to the second: the largest count is 1, then at tick 3 first 0, then 1 again
+    first = Tensor("two.v_init", np.array([[[1.0, 0.0]]], np.float32))
+    graph = chain(
+        (1, 1, 1),
+        ("in", conv("in", [[[[0.75]]]])),
+        ("one", *fires(1.0, scale=8.0)),
+        ("between", conv("between", [[[[1.0, -1.0]]]], padding=((0, 0), (1, 1)))),
+        ("two", *fires(1.0, scale=8.0, neuron="signed_if", v_init=first)),
+        ("pool", MaxPool2d((1, 2))),
+        ("flat", Flatten()),
+        ("out", linear("out", [[1.0]])),
+    )
+    graph = replace(graph, readout=Readout(scale=8.0))
+    path = exported(graph, tmp_path, steps=2, ticks_per_step=2)
+
+    (found,) = run(build(path, event_driven=True), np.ones((1, 1, 1, 1), np.float32))
+
+    pool = found.spikes[found.spikes[:, 1] == 2]
+    assert pool[:, [0, 3]].tolist() == [[1, 1], [3, -1], [3, 1]]
+    assert found.outputs == [8]
 
 
 @needs_gcc
