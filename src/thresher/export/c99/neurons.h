@@ -121,9 +121,11 @@ static int32_t net_crossing(const net_population *p, uint32_t neuron, int32_t ea
     const net_membrane current = net_current(p, neuron), u = net_state.u[p->first + neuron];
     if (latest > NET_END)
         latest = NET_END;
-    if (net_payload(p, neuron, net_potential(p, neuron, earliest)))
+    if (net_payload(p, neuron, u + net_ramp(current, earliest)))
         return earliest;
-    if (latest <= earliest || !net_payload(p, neuron, net_potential(p, neuron, latest)))
+    if (current == 0 || latest <= earliest)
+        return NET_NEVER;
+    if (!net_payload(p, neuron, u + net_ramp(current, latest)))
         return NET_NEVER;
 #if NET_GRADED
     if (current < 0)
