@@ -174,7 +174,8 @@ def _expect_runs(graph: Graph, node: Node) -> None:
     if operation_of(graph, node) is not None:
         raise SimulationError(
             f"{where} follows a function of its mean input, which has fractions, and a C file "
-            f"counts in whole numbers; {ADVICE}"
+            "counts in whole numbers; expected a network without operators (of max pools, convert "
+            "with replace-unsupported.max_pool set to 'keep')"
         )
     if node.spiking is None:
         return
