@@ -267,9 +267,14 @@ def test_what_cannot_read_changes_is_refused_by_name(graph: Graph, message: str)
         simulate(graph, np.ones((1, 2, 2, 2), np.float32), steps=2)
 
 
-def test_what_has_no_differential_neurons_is_not_written(tmp_path: object) -> None:
+def test_pytorch_has_no_differential_neurons(tmp_path: object) -> None:
     graph = neurons([1.0], [[1.0]], neuron="differential")
     with pytest.raises(SimulationError, match="node 'if' has neurons 'differential', which the Py"):
         export_torch(graph, tmp_path / "net.py", steps=4)
+
+
+def test_nir_has_no_differential_neurons(tmp_path: object) -> None:
+    pytest.importorskip("nir", reason="needs nir (extra 'nir')")
+    graph = neurons([1.0], [[1.0]], neuron="differential")
     with pytest.raises(SimulationError, match=r"node 'if'.* has neurons 'differential'; NIR has"):
         export_nir(graph, tmp_path / "net.nir")
