@@ -193,6 +193,12 @@ cdef int64_t settle(
     """Go on until nothing is pending, and return the tick of the last event; -1 at the limit."""
     cdef Core* core = &run.core
     cdef bint pending
+    cdef int p
+    for p in range(wiring.n_populations):
+        if populations.of[p].model != LEAKY and populations.of[p].model != POOL:
+            core.on.end_input(
+                &core.neurons, &populations.of[p], wiring.offsets[p], wiring.offsets[p + 1]
+            )
     while core.tick < core.last and (core.pending or run.dated):
         core.tick += 1
         if handle(wiring, populations, run):

@@ -24,7 +24,7 @@ enum Rounding { DOWNWARDS, TOWARDS_ZERO, POWERS };
 /* Arrays over all neurons; pointers to void lead to numbers of the run's precision. */
 typedef struct {
     void *v;              /* if, graded: potential without the ramp; lif: potential at `since` */
-    void *current;        /* per step; differential spikes change it */
+    void *current;        /* per step; differential spikes and the end of the input change it */
     const void *theta;
     const void *above;    /* graded: fires upwards from here on */
     const void *below;    /* graded: fires downwards under this */
@@ -85,6 +85,7 @@ typedef struct {
         int64_t tick);
     void (*open_step)(const Neurons *, const Population *, void *sum, int64_t first, int64_t end,
                       int64_t step);
+    void (*end_input)(const Neurons *, const Population *, int64_t first, int64_t end);
     void (*close_step)(const Neurons *, const Population *, const void *sum, int64_t first,
                        int64_t end, int64_t step);
     void (*seek)(const Neurons *, int64_t first, int64_t end, const void *sought, int64_t steps);
@@ -100,8 +101,8 @@ typedef struct {
 #define MODELS_OF(name)                                                                           \
     { begin_##name, sign_##name, reset_##name, due_##name, quiet_##name, add_runs_##name,         \
       add_listed_##name, hold_runs_##name, hold_listed_##name, settle_runs_##name,                \
-      settle_listed_##name, open_step_##name, close_step_##name, seek_##name, value_##name,       \
-      store_##name }
+      settle_listed_##name, open_step_##name, end_input_##name, close_step_##name, seek_##name,   \
+      value_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Models MODELS[] = {

@@ -75,6 +75,7 @@ cdef extern from "neurons.h" nogil:
         ) noexcept nogil
         void (*open_step)(
             const Neurons*, const Population*, void*, int64_t, int64_t, int64_t) noexcept nogil
+        void (*end_input)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
         void (*close_step)(
             const Neurons*, const Population*, const void*, int64_t, int64_t, int64_t,
         ) noexcept nogil

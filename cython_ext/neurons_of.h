@@ -245,6 +245,17 @@ static void OF(hold_listed)(
         AT(c->current, first + a->base + target[s]) += share * psp[s];
 }
 
+/* Put what the current brought into the potentials of neurons without a leak, where the input is
+   over and the run goes on; see `Integrator` in sim/neurons. */
+static void OF(end_input)(const Neurons *c, const Population *p, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) {
+        AT(c->v, i) = OF(potential)(c, p, i, c->end);
+        AT(c->current, i) = 0;
+        c->inverse[i] = 0;
+    }
+}
+
 static inline void OF(settle)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
 {
     AT(c->v, i) = OF(leaky)(c, p, i, tick);

@@ -62,7 +62,7 @@ def prepare_models(network: Network, options: Options, wiring: Wiring) -> Run:
             fields = run_models_async(
                 wiring,
                 populations,
-                stimulus.current,
+                stimulus.current.copy(),  # settling changes it
                 ramp,
                 options.ticks,
                 options.last_tick,

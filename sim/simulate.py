@@ -227,11 +227,10 @@ def simulate(
         stimulus, clipped = stimuli.of(image, offset + index)
         sample = run(stimulus)
         if options.settles and sample.quiescent == NEVER and not options.stop[0]:
-            rounded = ", and rounding may keep one firing: try precision float64"
             raise SimulationError(
                 f"image {offset + index} has not settled {limit} steps after the {n_steps} of its "
                 "input: spikes are still pending. Take a larger --settle-limit; neurons that fire "
-                f"without input never settle{rounded if precision == 'float32' else ''}"
+                "without input never settle"
             )
         return sample, clipped
 

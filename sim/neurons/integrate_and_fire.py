@@ -26,6 +26,11 @@ class Integrator(Neuron):
     `u` holds v_init, the potentials received and the resets; a lockstep step is summed on its own,
     its current first, and then added to u, which rounds as the ANN's sums do. What a spike of a
     differential neuron goes on bringing is added to the current, for the steps that follow.
+
+    Once the input is over `u` takes up what the current brought, so that v is u. Only then does a
+    reset move v itself, and rounding cannot undo it: v >= theta leaves v - theta >= 0, v < 0 leaves
+    v + theta <= theta. Beside a large charge it could, and a neuron that spikes take back to
+    within rounding of a bound would fire both ways for ever.
     """
 
     decodes: ClassVar[bool] = True
@@ -54,6 +59,10 @@ class Integrator(Neuron):
 
     def end_step(self, step: int) -> None:
         self.u += self.sum
+
+    def end_input(self) -> None:
+        self.u[:] = self.potential(self.time.end)
+        self.current = np.zeros_like(self.current)
 
     def reset(self, neurons: Ints, signs: Signs, tick: int) -> None:
         self.u[neurons] -= signs * self.population.theta[neurons]

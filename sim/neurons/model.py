@@ -157,6 +157,9 @@ class Neuron(Model, ABC):
     def end_step(self, step: int) -> None:
         """Add what came in this step to the potentials (lockstep)."""
 
+    def end_input(self) -> None:
+        """Take note that the input is over and the run goes on to settle (`async`)."""
+
     @abstractmethod
     def signs(self, neurons: Chosen, tick: int) -> Signs:
         """Return the payload with which each of these would fire at a tick; 0: it would not."""

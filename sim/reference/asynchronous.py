@@ -34,6 +34,9 @@ class AsyncRun(State):
         while tick < self.options.ticks and not self.options.stop[0]:
             tick += 1
             self._pass(tick)
+        if self.options.settles:
+            for neurons in self.neurons:
+                neurons.end_input()
         while self.queue and self.queue.next().tick <= self.options.last_tick:
             if self.options.stop[0]:
                 break

@@ -110,13 +110,6 @@ def test_neurons_that_fire_without_input_never_settle(schedule: dict) -> None:
         simulated(graph, steps=2, **schedule)
 
 
-@pytest.mark.parametrize(("precision", "told"), [("float32", True), ("float64", False)])
-def test_float64_is_advised_where_rounding_may_be_the_reason(precision: str, told: bool) -> None:
-    with pytest.raises(SimulationError) as error:
-        simulated(charged(), steps=2, settle_limit=2, precision=precision)
-    assert ("try precision float64" in str(error.value)) is told
-
-
 def test_the_graphs_limit_holds_unless_another_is_given() -> None:
     graph = replace(charged(), settle_limit=2)
     with pytest.raises(SimulationError, match="has not settled 2 steps"):

@@ -93,6 +93,20 @@ def test_a_falling_current_takes_back_what_the_start_had_fired(
     assert signs(simulated(graph, steps=6, **options)) == expected
 
 
+@pytest.mark.parametrize("engine", ["cython", "reference"])
+def test_rounding_does_not_keep_a_settled_neuron_firing(engine: str) -> None:
+    # 2.96 - 0.04 is two thresholds but for float32's rounding, and adding one to 2.96 rounds
+    graph = chain(
+        (1,),
+        ("in", linear("in", [[0.0]], [-0.005])),
+        ("third", *signed(1.46, v_init=2.96)),
+        ("out", linear("out", [[1.0]])),
+    )
+    result = simulated(graph, steps=8, **ASYNC, settle=True, engine=engine)
+    assert signs(result) == [(1, 1), (5, 1), (32, -1), (36, 1)]
+    np.testing.assert_array_equal(result.latency.quiescent, [9])
+
+
 @pytest.mark.parametrize(("levels", "count"), [(None, 4), (2, 2), (9, 6)])
 def test_the_count_stays_within_its_levels(levels: int | None, count: int) -> None:
     graph = chain(
