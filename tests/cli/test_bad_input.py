@@ -159,7 +159,6 @@ CASES = [
     Case("steps 0", DIAGNOSE.replace("--steps 4", "--steps 0"), nothing, "'--steps'"),
     Case("precision", DIAGNOSE + " --precision int", nothing, "'--precision'.*'int'.*float64"),
     Case("refractory in lockstep", DIAGNOSE + " --refractory 1", nothing, "refractory"),
-    Case("hard reset", DIAGNOSE, edit("threshold: 1.0", "threshold: 1, reset: hard"), "'relu1'"),
     Case("leak", DIAGNOSE, edit("threshold: 1.0", "neuron: lif, tau: 3, threshold: 1"), "'lif'"),
     Case("suffix", DIAGNOSE.replace("out.csv", "out.xls"), nothing, "'--csv'.*'.xls'.*csv"),
     Case("suffix", DIAGNOSE.replace("out.json", "out.txt"), nothing, "'--json'.*'.txt'.*json"),

@@ -26,7 +26,7 @@ def test_the_parts_sum_to_the_error_of_every_neuron(
     value = theta / steps * rng.integers(0, steps + 1, (5, 3))
     activation = op.evaluate(ann) if op.can_spike else ann
 
-    parts = of_population(op, stairs, ann, snn, value)
+    parts = of_population(op, stairs, ann, stairs(ann), stairs(snn), value)
 
     total = sum(getattr(parts, cause) for cause in CAUSES)
     np.testing.assert_allclose(total, value - activation, rtol=0, atol=1e-14)
@@ -55,7 +55,8 @@ def test_clipping_and_quantisation_by_hand(
 ) -> None:
     stairs = Staircase(np.array([1.0]), np.array([0.0]), 4, 4)
     z_both = np.array([[z]])
-    parts = of_population(op, stairs, z_both, z_both, stairs(z_both))
+    given = stairs(z_both)
+    parts = of_population(op, stairs, z_both, given, given, given)
     assert parts.clipping.item() == clipping
     assert parts.quantisation.item() == quantisation
     assert parts.propagated.item() == parts.unevenness.item() == 0.0

@@ -368,20 +368,6 @@ def test_signs_are_summed_whatever_whole_number_they_hold() -> None:
     assert spikes.arrived("relu2", 1, 2).tolist() == [[4, 0], [0, 0]]
 
 
-@pytest.mark.parametrize(
-    ("annotation", "message"),
-    [
-        ({"neuron": "lif", "tau": 4.0}, "'relu2'.*'lif' is no staircase.*'if', 'burst'"),
-        ({"reset": "hard"}, "'relu2'.*hard reset.*'soft'"),
-    ],
-)
-def test_a_count_that_is_no_staircase_is_refused_by_name(
-    annotation: dict[str, object], message: str
-) -> None:
-    with pytest.raises(SimulationError, match=message):
-        diagnose(two_layers(**annotation), X, steps=STEPS)
-
-
 def test_a_network_that_is_probed_is_refused() -> None:
     probed = replace(two_layers(), probe=Probe("srp", 4))
     with pytest.raises(SimulationError, match="the graph asks for a probe"):

@@ -9,7 +9,7 @@ from networks import chain, fires, linear, tensor
 from thresher import Diagnosis, Graph, diagnose
 from thresher.diagnosis import advice, verdict
 from thresher.ir import Node, Readout, Spiking
-from thresher.ir.ops import Add, ClippedRelu, Tanh
+from thresher.ir.ops import Add, ClippedRelu, Qcfs, Tanh
 
 ONE = np.ones((1, 1), np.float32)
 
@@ -69,6 +69,46 @@ def test_quantisation_asks_for_more_steps() -> None:
     found = diagnose(passing(0.125), np.linspace(0, 3, 30, dtype=np.float32)[:, None], steps=4)
     assert said(found, "relu1").startswith("quantisation dominates, ")
     assert "more steps, or a lower threshold" in said(found, "relu1")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "steps", "remedy"),
+    [
+        ({"reset": "hard"}, 4, "take soft reset"),
+        ({"neuron": "multi_threshold"}, 1, "--set use-multi-threshold-neurons.thresholds"),
+        ({"neuron": "differential"}, 1, "--set use-differential-neurons.thresholds"),
+    ],
+)
+def test_quantisation_asks_for_what_the_neuron_lacks(
+    annotation: dict[str, object], steps: int, remedy: str
+) -> None:
+    found = diagnose(passing(0.3, **annotation), ONE, steps=steps)
+    assert said(found, "relu1").startswith("quantisation dominates")
+    assert remedy in said(found, "relu1")
+
+
+@pytest.mark.parametrize(
+    ("steps", "remedy"),
+    [
+        (2, "take more steps, up to the 4 levels that the ANN rounds to itself"),
+        (4, "the ANN has as many levels itself; take its own (--recipe bu2022-qcfs)"),
+        (8, "the ANN rounds to 4 levels itself; take 4 steps"),
+    ],
+)
+def test_no_more_steps_are_asked_for_than_the_ann_has_levels(steps: int, remedy: str) -> None:
+    snn = passing(1.0).replace("relu1", op=Qcfs(levels=4, max=1.0))
+    # 3/8 and 7/8 are 1/2 and 1 to the ANN, and a step less to neurons that start at 0
+    found = diagnose(snn, np.array([[0.375], [0.875]], np.float32), steps=steps)
+    assert said(found, "relu1").startswith("quantisation dominates")
+    assert said(found, "relu1").endswith(remedy)
+
+
+def test_without_staircases_there_is_no_bound() -> None:
+    found = diagnose(passing(0.3, neuron="snm"), ONE, steps=4)
+    assert any("Deng and Gu 2021" in sentence for sentence in verdict(found))
+    snn = passing(0.3, neuron="snm")
+    snn = snn.replace("relu2", spiking=Spiking(1.0, neuron="snm"))
+    assert any("No layer has a staircase" in said for said in verdict(diagnose(snn, ONE, steps=4)))
 
 
 def test_a_propagated_error_names_the_layer_that_adds_most_and_its_cause() -> None:

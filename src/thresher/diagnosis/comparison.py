@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.diagnosis.decompose import Parts, of_carrier, of_population
+from thresher.diagnosis.decompose import Parts, line_of, of_carrier, of_population
 from thresher.diagnosis.spikes import BlockSpikes
 from thresher.diagnosis.subject import Layer
 from thresher.diagnosis.walk import Array, driven, evaluated, nodes_between, transmitted, walk
@@ -20,14 +20,26 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class LayerValues:
-    """A layer's values on a block, (N, *shape) each: activations, mean inputs, net counts."""
+    """A layer's values on a block, (N, *shape) each: activations, net counts, and their parts."""
 
     activation: Floats
     value: Floats
-    ann_input: Floats
-    snn_input: Floats
     counts: Floats
     parts: Parts
+    stairs: "StairValues | None"
+    """None where the layer has no staircase."""
+
+
+@dataclass(frozen=True, eq=False)
+class StairValues:
+    """What a layer's staircase makes of mean inputs, and what it would without its steps."""
+
+    line: Floats
+    """Of the ANN's mean inputs, without the ceiling and the levels of its function."""
+    quantised: Floats
+    """Of the ANN's mean inputs."""
+    even: Floats
+    """Of the SNN's mean inputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +95,16 @@ class BlockComparison:
             layer = self._layers[node.name]
             received = driven(node, into)
             snn_received = driven(node, snn_into, transmitted)
+            counts = self._counts.get(node.name, np.zeros_like(value))
+            stairs = None
             if layer.staircase is None:
                 activation = received
                 parts = of_carrier(activation, snn_received, value)
             else:
-                parts = of_population(node.op, layer.staircase, received, snn_received, value)
-            counts = self._counts.get(node.name, np.zeros_like(value))
-            yield layer, LayerValues(activation, value, received, snn_received, counts, parts)
+                quantised, even = layer.staircase(received), layer.staircase(snn_received)
+                parts = of_population(node.op, layer.staircase, received, quantised, even, value)
+                stairs = StairValues(line_of(node.op, received), quantised, even)
+            yield layer, LayerValues(activation, value, counts, parts, stairs)
 
     def outputs(self, values: Mapping[str, Floats]) -> Iterator[tuple[Layer, Outputs]]:
         """Yield, layer by layer, what the ANN makes of the SNN's values up to there.

@@ -21,6 +21,7 @@ class Parts:
     With the ANN's activation a = f(z), the SNN's mean input z', the staircase h' and the count n:
 
     clipping       clip(z, bottom, top) - f(z)     a ceiling or floor that the ANN does not have
+                                                   (of a leaky ReLU f(z) is clipped)
     quantisation   h'(z) - clip(z, bottom, top)    finitely many steps, at the ANN's own input
     propagated     h'(z') - h'(z)                  the error of the input, through the staircase
     unevenness     theta n / T - h'(z')            spikes that came unevenly, or too late to count
@@ -41,19 +42,21 @@ class Parts:
 
 
 def of_population(
-    op: Op, staircase: Staircase, ann_input: Floats, snn_input: Floats, value: Floats
+    op: Op, staircase: Staircase, z: Floats, quantised: Floats, even: Floats, value: Floats
 ) -> Parts:
     """Decompose the error of a population whose counts stand for `value`.
 
+    z is the ANN's mean input, `quantised` what the staircase gives of it, h'(z), and `even` what it
+    gives of the SNN's, h'(z').
     An activation with a ceiling of its own clips at the lower of both without error, and what it
     quantises itself (qcfs) is no error either.
     """
-    low, high = _bounds(op)
-    activation = op.evaluate(ann_input) if op.can_spike else ann_input
-    reached = np.clip(ann_input, staircase.bottom, staircase.top)
-    clipping = reached - np.clip(ann_input, low, high)
-    even, own = staircase(snn_input), staircase(ann_input)
-    return Parts(clipping, own - activation - clipping, value - even, even - own)
+    activation = op.evaluate(z) if op.can_spike else z
+    line = line_of(op, z)
+    ceiling = op.ceiling if isinstance(op, Activation) else None
+    free = line if ceiling is None else np.clip(line, 0.0, ceiling)
+    clipping = np.clip(line, staircase.bottom, staircase.top) - free
+    return Parts(clipping, quantised - activation - clipping, value - even, even - quantised)
 
 
 def of_carrier(activation: Floats, carried: Floats, value: Floats) -> Parts:
@@ -65,8 +68,8 @@ def of_carrier(activation: Floats, carried: Floats, value: Floats) -> Parts:
     return Parts(none, none, value - carried, carried - activation)
 
 
-def _bounds(op: Op) -> tuple[float, float]:
-    """Return the floor and the ceiling that the ANN's own function has."""
-    if not isinstance(op, Activation):
-        return -np.inf, np.inf
-    return 0.0, np.inf if op.ceiling is None else op.ceiling
+def line_of(op: Op, z: Floats) -> Floats:
+    """Return what the ANN's function gives of mean inputs without its ceiling and its levels."""
+    if isinstance(op, Activation) and op.ceiling is None:
+        return op.evaluate(z)
+    return z

@@ -26,6 +26,7 @@ class LayerDiagnosis:
     three. `mean_activation` is the mean of the ANN's |activation|, `mean_rate` that of the spikes
     of a neuron and step, of both signs.
 
+    own_levels : to how many levels the ANN's own function rounds (qcfs); None where it does not
     clipped : share of values beyond what the counts can stand for
     saturated : share of neurons at their ceiling of counts
     dead : share of neurons without a spike on any image
@@ -42,6 +43,8 @@ class LayerDiagnosis:
     name: str
     neuron: str
     neurons: int
+    hard_reset: bool
+    own_levels: int | None
     before: tuple[str, ...]
     threshold: float | None
     mean_activation: float

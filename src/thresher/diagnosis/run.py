@@ -57,9 +57,8 @@ def diagnose(
     Raises
     ------
     SimulationError
-        Where the options do not fit, the graph asks for a probe, or a population's count is no
-        staircase of its mean input: neurons other than `if`, `burst`, `signed_if`,
-        `signed_burst` and operators, hard reset, and precision "int".
+        Where the options do not fit, the graph asks for a probe, a population leaks or says its
+        values by time, and for precision "int".
     GraphError
         For a readout that there is not.
     DataError
@@ -67,7 +66,8 @@ def diagnose(
 
     Notes
     -----
-    What a delay keeps from arriving in time is part of the unevenness. The dense side is computed
+    What a delay keeps from arriving in time is part of the unevenness. Neurons whose count has no
+    closed form are run on even input in lockstep (`EvenRun`), whatever the schedule. The dense side is computed
     in float64: a potential that ends within the engine's rounding of a threshold may leave a spike
     of unevenness.
     """

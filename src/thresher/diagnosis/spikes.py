@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from thresher.diagnosis.even_run import worth
 from thresher.diagnosis.subject import Layer
 from thresher.sim import Trace
 
@@ -16,7 +17,8 @@ class BlockSpikes:
     """Count the spikes of a trace that holds every population, layer by layer.
 
     `end` is the last tick at which a spike may arrive; None where all do (runs that settle, and
-    the layered schedule). Counts are net: a row of sign s counts s.
+    the layered schedule). Counts are net: a row of sign s counts s, and s T / t where it is of
+    step t and its neuron differential.
     """
 
     def __init__(self, trace: Trace, layers: Sequence[Layer], end: int | None) -> None:
@@ -30,13 +32,25 @@ class BlockSpikes:
 
     def net(self, name: str) -> Floats:
         """Return the net count of every neuron in all of the run: (N, *shape)."""
-        return self._net(name, self._rows[name])
+        rows, trace = self._rows[name], self._trace
+        differential = self._layers[name].differential
+        return self._net(
+            name, rows, worth(trace.sign[rows], trace.tick[rows], trace.steps, differential)
+        )
 
     def arrived(self, name: str, delay: int, after: int) -> Floats:
-        """Return the net counts of the spikes that arrived, later than in step `after`."""
-        rows = self._within(self._rows[name], delay)
-        first = after * self._trace.ticks_per_step
-        return self._net(name, rows[self._trace.tick[rows] + delay > first])
+        """Return the net counts of the spikes that arrived, later than in step `after`.
+
+        Those of differential neurons go on arriving: at every step until the last.
+        """
+        trace, rows = self._trace, self._within(self._rows[name], delay)
+        arrived = trace.tick[rows] + delay
+        late = arrived > after * trace.ticks_per_step
+        if not self._layers[name].differential:
+            return self._net(name, rows[late], trace.sign[rows[late]])
+        step = trace.tick[rows]
+        steps = step * late + trace.steps - np.maximum(arrived, after)
+        return self._net(name, rows, trace.sign[rows] * (steps / step))
 
     def n_spikes(self, name: str) -> int:
         """Count the spikes of a layer, those of both signs."""
@@ -62,10 +76,12 @@ class BlockSpikes:
             return rows
         return rows[self._trace.tick[rows] + delay <= self._end]
 
-    def _net(self, name: str, rows: NDArray[np.intp]) -> Floats:
+    def _net(
+        self, name: str, rows: NDArray[np.intp], payloads: NDArray[np.integer] | Floats
+    ) -> Floats:
         trace, shape = self._trace, self._layers[name].shape
         size = int(np.prod(shape))
         image = trace.sample[rows].astype(np.int64) - trace.samples[0]
         place = image * size + trace.neuron[rows]
-        counts = np.bincount(place, trace.sign[rows], self._images * size)
+        counts = np.bincount(place, payloads, self._images * size)
         return counts.reshape(self._images, *shape).astype(np.float64)

@@ -22,14 +22,15 @@ class Staircase:
     neuron with soft reset fires when its input comes evenly (Deng and Gu 2021; with start =
     theta / 2, QCFS of Bu et al. 2022). `theta` and `start` have the population's shape; `levels`
     is L: T, or what neurons can say that are signed or whose spikes carry more. `lowest` is l: 0,
-    but for operators, whose z is their function of the mean input and may be negative.
+    but for operators, whose z is their function of the mean input and may be negative, and for
+    neurons that stand for a leaky ReLU.
     """
 
     theta: Floats
     start: Floats
     steps: int
-    levels: int
-    lowest: int = 0
+    levels: float
+    lowest: float = 0
 
     @property
     def bottom(self) -> Floats:
@@ -69,9 +70,9 @@ def staircase_of(
     spiking: Spiking,
     shape: Shape,
     steps: int,
-    levels: int,
+    levels: float,
     dtype: type[np.floating],
-    lowest: int = 0,
+    lowest: float = 0,
 ) -> Staircase:
     """Return the staircase of a population, its threshold rounded as the engine rounds it."""
     theta, v_init = (

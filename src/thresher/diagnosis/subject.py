@@ -7,20 +7,19 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from thresher.diagnosis.even_run import even_run_of
 from thresher.diagnosis.staircase import Staircase, staircase_of
 from thresher.errors import SimulationError
 from thresher.ir import Graph, Node
 from thresher.ir.inflow import inflow_of
 from thresher.ir.linear_map import Shape
-from thresher.ir.spiking import SIGNED, SIGNED_BURST
+from thresher.ir.ops import Qcfs
 from thresher.sim import NEURONS, Network, Population
+from thresher.sim.neurons import model_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Dtype = type[np.floating[Any]]
-
-WITH_STAIRCASE = ("if", "burst", SIGNED, SIGNED_BURST)
-"""Neuron models whose count is the staircase of their mean input, where that comes evenly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +27,10 @@ class Layer:
     """A population, a max pool or the readout: arrays of its shape, row-major.
 
     `neuron` is the model, "max_pool" or "readout"; `before` the layers that it depends on, in rank
-    order. A spike more stands for `unit` / T. `fan_out` holds, for each projection that leaves the
-    layer, its delay and the synapses of each neuron; `delays` the delay of each one that arrives.
-    The staircase of an operator is that of what its function gives of its mean inputs.
+    order. A spike more stands for `unit` / T, of a `differential` neuron in step t for `unit` / t.
+    `fan_out` holds, for each projection that leaves the layer, its delay and the synapses of each
+    neuron; `delays` the delay of each one that arrives. The staircase of an operator is that of
+    what its function gives of its mean inputs. `own_levels` are those of the ANN's own function.
     """
 
     name: str
@@ -41,6 +41,9 @@ class Layer:
     unit: Floats
     fan_out: tuple[tuple[int, Ints], ...]
     delays: dict[str, int]
+    differential: bool = False
+    hard_reset: bool = False
+    own_levels: int | None = None
 
     @property
     def fires(self) -> bool:
@@ -53,7 +56,8 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
     Raises
     ------
     SimulationError
-        For a population whose count is no staircase of its mean input.
+        For a population whose count depends on more than its input: one that leaks, or whose
+        spikes mean something only in a window of their own.
     """
     pools = any(p.neuron == "max_pool" for p in network.populations)
     counts = {name: flow.count for name, flow in inflow_of(graph).items()} if pools else {}
@@ -82,28 +86,29 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
                     for projection in network.projections
                     if projection.target == receives
                 },
+                population.fires and model_of(population).differential,
+                population.hard_reset,
+                op.levels if isinstance(op := graph[name].op, Qcfs) else None,
             )
         )
     return tuple(layers)
 
 
 def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> Staircase:
-    spiking = node.spiking
-    model = NEURONS.get(population.neuron)
+    spiking, model = node.spiking, NEURONS.get(population.neuron)
+    assert spiking is not None
     levels = model.ceiling_of(population, steps)
-    if spiking is None or levels is None:
+    if levels is not None and not population.hard_reset:
+        lowest = model.floor_of(population, steps)
+        return staircase_of(spiking, population.shape, steps, levels, dtype, lowest)
+    found = even_run_of(spiking, population, steps, dtype)
+    if found is None:
         raise SimulationError(
-            f"node '{node.name}': the count of neuron '{population.neuron}' is no staircase of its "
-            "mean input, so that its error has no parts to tell apart; diagnose takes "
-            + ", ".join(f"'{name}'" for name in WITH_STAIRCASE)
+            f"node '{node.name}': what neuron '{population.neuron}' says depends on more than its "
+            "input: on when that came, or on a window of its own. Its error has no parts to tell "
+            "apart; diagnose takes neurons that integrate without leak"
         )
-    if spiking.reset == "hard":
-        raise SimulationError(
-            f"node '{node.name}': hard reset loses charge, so that the count is no staircase of "
-            "the mean input; diagnose takes reset 'soft'"
-        )
-    lowest = model.floor_of(population, steps)
-    return staircase_of(spiking, population.shape, steps, levels, dtype, lowest)
+    return found
 
 
 def _fan_out(network: Network, population: Population) -> tuple[tuple[int, Ints], ...]:

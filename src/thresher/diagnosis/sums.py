@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.diagnosis.comparison import BlockComparison, LayerValues
+from thresher.diagnosis.comparison import BlockComparison, LayerValues, StairValues
 from thresher.diagnosis.decompose import CAUSES
 from thresher.diagnosis.diagnosis import Diagnosis
 from thresher.diagnosis.layer_diagnosis import LayerDiagnosis, Moments
@@ -22,7 +22,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 ROUNDING = 1e-6
-"""Two ceilings that differ by no more, relative to one, are the same: one is in float32."""
+"""Two ceilings that differ by no more, relative to one, are the same: one is in float32; what
+differential neurons say is 0 up to it, being a sum of fractions."""
 
 
 class DiagnosisSums:
@@ -138,8 +139,8 @@ class LayerSums:
             np.vdot(activation, activation),
             np.vdot(value, value),
         )
-        if self._layer.staircase is not None:
-            self._add_stairs(self._layer.staircase, values)
+        if self._layer.staircase is not None and values.stairs is not None:
+            self._add_stairs(self._layer.staircase, values, values.stairs)
 
     def add_spikes(self, spikes: int, operations: int, fired: Bools) -> None:
         """Take a block's spikes, both signs, the operations that they cause, and who fired."""
@@ -167,6 +168,8 @@ class LayerSums:
             name=layer.name,
             neuron=layer.neuron,
             neurons=self._fired.size,
+            hard_reset=layer.hard_reset,
+            own_levels=layer.own_levels,
             before=layer.before,
             threshold=float(layer.staircase.theta.mean()) if layer.staircase else None,
             mean_activation=self._activation / n,
@@ -190,23 +193,23 @@ class LayerSums:
             accuracy=self._right / self._images if labelled else None,
         )
 
-    def _add_stairs(self, staircase: Staircase, values: LayerValues) -> None:
-        ann_input, counts = values.ann_input, values.counts
+    def _add_stairs(self, staircase: Staircase, values: LayerValues, stairs: StairValues) -> None:
+        line, counts = stairs.line, values.counts
         clipped = np.abs(values.parts.clipping) > ROUNDING * staircase.top
         self._clipped += int(np.count_nonzero(clipped))
         least = staircase.lowest if staircase.lowest < 0 else -np.inf
         full = (counts >= staircase.levels) | (counts <= least)
         self._saturated += int(full.sum())
-        self._spurious += int(((counts != 0) & (staircase(values.snn_input) == 0)).sum())
-        within = (ann_input > staircase.bottom) & (ann_input < staircase.top)
-        stairs = np.abs(staircase(ann_input) - ann_input) * within
+        self._spurious += int(((np.abs(counts) > ROUNDING) & (stairs.even == 0)).sum())
+        within = (line > staircase.bottom) & (line < staircase.top)
+        off = np.abs(stairs.quantised - line) * within
         even = staircase.uniform_error * within
         theta = staircase.theta
         self._within += int(within.sum())
         self._stairs += (
-            stairs.sum(),
+            off.sum(),
             even.sum(),
-            (stairs * theta).sum(),
+            (off * theta).sum(),
             (even * theta).sum(),
         )
 

@@ -2,7 +2,8 @@
 
 from thresher.diagnosis.diagnosis import Diagnosis
 from thresher.diagnosis.layer_diagnosis import LayerDiagnosis
-from thresher.ir.spiking import EXPECTATION, SIGNED
+from thresher.ir.spiking import DIFFERENTIAL, EXPECTATION, SIGNED
+from thresher.sim.neurons import MultiThreshold
 
 FOLLOWS = 0.15
 """Up to this error, relative to the ANN's activations (both RMS), a layer follows the ANN."""
@@ -12,8 +13,12 @@ FEW = 200
 """Below so many samples it is said what one of them is worth."""
 DEAD = 0.5
 """From this share on dead neurons are mentioned."""
-FINER = "finer spikes (a larger --set use-operators.cap)"
-"""What is advised for operators that round too much."""
+FINER = {
+    EXPECTATION: "finer spikes (a larger --set use-operators.cap)",
+    MultiThreshold.name: "more thresholds (a larger --set use-multi-threshold-neurons.thresholds)",
+    DIFFERENTIAL: "more thresholds (a larger --set use-differential-neurons.thresholds)",
+}
+"""What is advised where neurons round too much, by their model."""
 
 
 def verdict(diagnosis: Diagnosis) -> list[str]:
@@ -70,6 +75,12 @@ def _deng_gu(diagnosis: Diagnosis) -> str:
     measured = sum(layer.area or 0.0 for layer in found)
     bound = sum(layer.area_bound or 0.0 for layer in found)
     apart = sum(layer.contribution**2 for layer in diagnosis.layers) ** 0.5
+    if not found:
+        return (
+            "No layer has a staircase with Deng and Gu's bound. At the output the layers' "
+            f"contributions make an RMS of {apart:.3g} if they are independent; "
+            f"{diagnosis.layers[-1].output_error:.3g} is measured."
+        )
     return (
         "Deng and Gu 2021: between the staircases and the line lies, summed over the layers, an "
         f"area of {measured:.3g}, for evenly spread inputs {bound:.3g}. At the output the layers' "
@@ -84,11 +95,27 @@ def _main(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
     if layer.largest == "clipping":
         return _clipping(diagnosis, layer)
     if layer.largest == "quantisation":
-        found = f"quantisation dominates, {_size(layer)}: take more steps, or "
-        return found + (FINER if layer.neuron == EXPECTATION else "a lower threshold")
+        return f"quantisation dominates, {_size(layer)}: {_finer(diagnosis, layer)}"
     if layer.largest == "propagated":
         return _propagated(diagnosis, layer)
     return f"unevenness dominates, {_size(layer)}{_early(layer)}: {_remedy(diagnosis, layer)}"
+
+
+def _finer(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
+    """Say what helps against quantisation."""
+    levels, steps = layer.own_levels, diagnosis.settings.steps
+    if layer.hard_reset:
+        return (
+            "a hard reset loses what is above the threshold; take soft reset (a recipe without "
+            "pass 'hard-reset')"
+        )
+    if levels is not None and steps > levels:
+        return f"the ANN rounds to {levels} levels itself; take {levels} steps"
+    if levels is not None and steps == levels:
+        return "the ANN has as many levels itself; take its own (--recipe bu2022-qcfs)"
+    if levels is not None:
+        return f"take more steps, up to the {levels} levels that the ANN rounds to itself"
+    return "take more steps, or " + FINER.get(layer.neuron, "a lower threshold")
 
 
 def _clipping(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
