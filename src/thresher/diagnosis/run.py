@@ -67,9 +67,9 @@ def diagnose(
     Notes
     -----
     What a delay keeps from arriving in time is part of the unevenness. Neurons whose count has no
-    closed form are run on even input in lockstep (`EvenRun`), whatever the schedule. The dense side is computed
-    in float64: a potential that ends within the engine's rounding of a threshold may leave a spike
-    of unevenness.
+    closed form are run on even input in lockstep (`EvenRun`), whatever the schedule. The dense side
+    is computed in float64: a potential that ends within the engine's rounding of a threshold may
+    leave a spike of unevenness.
     """
     if snn.probe is not None:
         raise SimulationError(
