@@ -106,7 +106,7 @@ def test_bits_that_no_int16_holds_are_refused(bits: object) -> None:
 @pytest.mark.parametrize(("recipe", "whole"), [("default", "int8"), ("exact", "exact-int8")])
 def test_recipes_of_8_bits_are_others_with_weights_of_8_bits(recipe: str, whole: str) -> None:
     passes = load_recipe(whole).passes
-    assert passes == (*load_recipe(recipe).passes, Quantize(bits=8, granularity="layer"))
+    assert passes == (*load_recipe(recipe).passes, Quantize(bits=8, granularity="channel"))
 
 
 @pytest.mark.parametrize("granularity", ["layer", "channel"])
