@@ -32,24 +32,30 @@ def suggest_options(graph: Graph) -> Suggestion:
 
     Neurons that take spikes back want a run that settles, unless there are operators, which follow
     nothing once the input has ended; time-coded ones want the layered schedule, weights that were
-    rounded to whole numbers precision "int", and what was calibrated with individual spikes the
-    asynchronous schedule with as many ticks a step.
+    rounded to whole numbers precision "int", and what was calibrated with individual spikes, or
+    chosen by them, the asynchronous schedule with as many ticks a step.
     """
     ticks = _calibrated_ticks(graph)
     neurons = {node.spiking.neuron for node in graph if node.spiking is not None}
     operates = any(operation_of(graph, node) is not None for node in graph)
     return Suggestion(
-        schedule=_schedule(neurons, ticks),
+        schedule=_schedule(neurons, ticks is not None or _is_chosen_by_spikes(graph)),
         ticks_per_step=ticks,
         settle=SIGNED in neurons and not operates,
         precision="float32" if graph.readout.scale is None else "int",
     )
 
 
-def _schedule(neurons: set[str], ticks: int | None) -> str:
+def _schedule(neurons: set[str], individual: bool) -> str:
     if neurons & set(TIME_CODED):
         return "layered"
-    return "lockstep" if ticks is None else "async"
+    return "async" if individual else "lockstep"
+
+
+def _is_chosen_by_spikes(graph: Graph) -> bool:
+    """Tell whether a search chose the recipe in the asynchronous schedule."""
+    found = graph.meta.get("selection")
+    return isinstance(found, Mapping) and found.get("schedule") == "async"
 
 
 def _calibrated_ticks(graph: Graph) -> int | None:

@@ -50,6 +50,14 @@ def test_inspect_shows_how_the_recipe_was_chosen(many: Path, thresher: Thresher)
     assert "chose " in again
 
 
+def test_what_was_judged_in_async_is_to_be_simulated_so(many: Path, thresher: Thresher) -> None:
+    run = thresher(f"{AUTO} --data data.npz --budget steps=2 --schedule async")
+    assert (run.status, run.err) == (0, "")
+    assert re.match(r"tries \d+ recipes in async at T = 1, 2 on 30 images", run.out)
+    assert "the best within steps=2 in async is " in run.out
+    assert run.out.splitlines()[-1].endswith(" --schedule async")
+
+
 def test_a_trial_beyond_the_budget_is_marked(many: Path, thresher: Thresher) -> None:
     run = thresher(f"{AUTO} --data data.npz --budget spikes=6")
     assert run.status == 0
@@ -83,6 +91,11 @@ def test_a_budget_that_none_keeps_to_shows_the_table_and_writes_nothing(
         ("--data data.npz --budget steps=4 --limit 79", "79 images leave 19 to judge by"),
         ("--data data.npz --budget steps=4 --recipe exact", "'--budget': goes with --recipe auto"),
         ("--multi-bit --recipe exact", "'--multi-bit': goes with --recipe auto"),
+        ("--schedule async --recipe exact", "'--schedule': goes with --recipe auto"),
+        (
+            "--data data.npz --budget steps=4 --schedule layered",
+            "'--schedule'.*'layered'.*lockstep, async",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

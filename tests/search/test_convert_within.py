@@ -8,9 +8,10 @@ import pytest
 
 import thresher
 from thresher import digits
-from thresher.errors import DataError, PassError
+from thresher.errors import DataError, PassError, SimulationError
 from thresher.search import Reached, Trial, parse_budget, plan_search, search
 from thresher.search.trial import Fitting, Judges, try_recipe
+from thresher.sim import suggest_options
 
 IMAGES, LABELS, *_ = digits.load()
 IMAGES, LABELS = IMAGES[:120], LABELS[:120]
@@ -65,8 +66,43 @@ def test_a_recipe_calibrated_for_async_is_refused_without_being_tried(
     (refused,) = plan.refused
     assert (refused.recipe, refused.refused) == (
         "async",
-        "is calibrated for --schedule async; choose it by name",
+        "is calibrated for --schedule async; choose it by name, or add --schedule async",
     )
+
+
+def test_recipes_are_judged_in_the_schedule_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recipes = ["async", "bu2025-ltb", "hao2023-srp", "huang2025-dcgs", "stoeckl2021-fs"]
+    monkeypatch.setattr("thresher.search.plan.recipe_names", lambda: recipes)
+    snn = thresher.convert_within(
+        GRAPH,
+        "steps=2",
+        calibration=IMAGES,
+        labels=LABELS,
+        multi_bit=True,
+        schedule="async",
+    )
+    found = thresher.selection(snn)
+    assert found is not None
+    assert found.schedule == "async"
+    assert {t.recipe for t in found.trials if t.images} == {"async", "bu2025-ltb"}
+    refused = {t.recipe: t.refused for t in found.trials if not t.images}
+    assert "lockstep" in refused["hao2023-srp"]
+    assert "'async' has no steps that all neurons share" in refused["huang2025-dcgs"]
+    assert refused["stoeckl2021-fs"] == "is made for --schedule layered; choose it by name"
+    assert found.reason.startswith("the best within steps=2 in async is ")
+    thresher.save(snn, tmp_path / "snn.yaml")
+    again = thresher.load(tmp_path / "snn.yaml")
+    assert thresher.selection(again) == found
+    assert suggest_options(again).schedule == "async"
+    result = thresher.simulate(again, IMAGES[3::4], LABELS[3::4], schedule="async")
+    assert result.accuracy == found.chosen.score
+
+
+def test_another_schedule_is_refused() -> None:
+    with pytest.raises(SimulationError, match=r"schedule is 'layered'; expected.*async"):
+        plan_search(GRAPH, parse_budget("steps=2"), IMAGES, schedule="layered")
 
 
 def test_a_trial_holds_what_simulation_measures_on_the_images_kept_back() -> None:

@@ -39,6 +39,15 @@ MultiBit = Annotated[
         "--multi-bit", help="With --recipe auto: try spikes that carry more than one bit too."
     ),
 ]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        metavar="S",
+        parser=options.one_of(["lockstep", "async"]),
+        help="With --recipe auto: judge in lockstep (the default) or async.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -72,9 +81,10 @@ def convert(
     steps: Steps = None,
     budget: Budget = None,
     multi_bit: MultiBit = False,
+    schedule: Schedule = None,
 ) -> None:
     """Convert an ANN to an SNN, print what became of every node, and write the SNN's spec."""
-    check_search(recipe, budget, multi_bit, data, settings, steps)
+    check_search(recipe, budget, multi_bit, schedule, data, settings, steps)
     changes = parse_settings(settings or ())
     check_output(output, "--output", [".yaml", ".yml"], keep=[spec])
     check_tensors(output)
@@ -85,7 +95,9 @@ def convert(
         samples = datasets.load(data, part="train", offset=offset, limit=limit, shape=shape)
     if budget is not None and samples is not None:
         check_samples(graph, samples)
-        snn = convert_by_search(graph, budget, samples, multi_bit=multi_bit)
+        snn = convert_by_search(
+            graph, budget, samples, multi_bit=multi_bit, schedule=schedule or "lockstep"
+        )
         steps = snn.meta["steps"]
     else:
         snn = conversion.convert(
@@ -115,16 +127,18 @@ def check_search(
     recipe: str,
     budget: str | None,
     multi_bit: bool,
+    schedule: str | None,
     data: str | None,
     settings: Sequence[str] | None,
     steps: int | None,
 ) -> None:
     """Raise a usage error where options of a search and of a named recipe meet, or one lacks."""
     if recipe != AUTO:
-        if budget is not None or multi_bit:
+        given = {"budget": budget, "multi-bit": multi_bit, "schedule": schedule}
+        for option in (name for name, value in given.items() if value):
             raise typer.BadParameter(
                 f"goes with --recipe {AUTO}; the recipe is '{recipe}'",
-                param_hint="'--multi-bit'" if budget is None else "'--budget'",
+                param_hint=f"'--{option}'",
             )
         return
     if budget is None:

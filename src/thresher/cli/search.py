@@ -16,20 +16,24 @@ from thresher.search import (
     plan_search,
     search,
 )
-from thresher.search.choose import choose, points_lost, within
-from thresher.search.run import finish
+from thresher.search.choose import points_lost, within
+from thresher.search.run import choose_of, finish
 
 COLUMNS = ("recipe", "T", "held-out", "s.e.", "points lost", "spikes", "SOPs", "bits")
 
 
-def convert_by_search(graph: Graph, budget: str, samples: Samples, *, multi_bit: bool) -> Graph:
+def convert_by_search(
+    graph: Graph, budget: str, samples: Samples, *, multi_bit: bool, schedule: str
+) -> Graph:
     """Say what is tried, try it, print what each recipe came to, and convert by the chosen one."""
     limit = parse_budget(budget)
-    plan = plan_search(graph, limit, samples.x[:], samples.y, multi_bit=multi_bit)
+    plan = plan_search(
+        graph, limit, samples.x[:], samples.y, multi_bit=multi_bit, schedule=schedule
+    )
     print(plan.describe())
     trials = _search(plan)
     _print_trials(limit, plan.judged_by, plan.ann_score, trials)
-    found = choose(limit, plan.judged_by, plan.ann_score, trials)
+    found = choose_of(plan, trials)
     _print_choice(found)
     return finish(plan, found)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from thresher.errors import PassError
 from thresher.search.budget import Budget
-from thresher.search.selection import Selection
+from thresher.search.selection import Selection, in_schedule
 from thresher.search.trial import Trial
 
 
@@ -23,7 +23,13 @@ def points_lost(trial: Trial, ann_score: float) -> float:
     return round(100 * (ann_score - trial.score), 9)
 
 
-def choose(budget: Budget, judged_by: str, ann_score: float, trials: Sequence[Trial]) -> Selection:
+def choose(
+    budget: Budget,
+    judged_by: str,
+    ann_score: float,
+    trials: Sequence[Trial],
+    schedule: str = "lockstep",
+) -> Selection:
     """Choose the trial of the most right images within the budget; of a loss, the fewest steps.
 
     Trials within one standard error of the best count as equal to it, and the fewest bits sent
@@ -44,8 +50,9 @@ def choose(budget: Budget, judged_by: str, ann_score: float, trials: Sequence[Tr
         equal = [trial for trial in fitting if trial.all_steps == steps]
         chosen = min(equal, key=_cost)
         reason = (
-            f"the fewest steps in which a recipe loses at most {budget.limit:g} points of the "
-            f"ANN's {_percent(ann_score)} are {steps:.4g}; {_of(equal, 'recipes that do')}"
+            f"the fewest steps in which a recipe{in_schedule(schedule)} loses at most "
+            f"{budget.limit:g} points of the ANN's {_percent(ann_score)} are {steps:.4g}; "
+            f"{_of(equal, 'recipes that do')}"
         )
     else:
         best = max(fitting, key=lambda trial: (trial.right, *(-cost for cost in _cost(trial)[:2])))
@@ -53,11 +60,12 @@ def choose(budget: Budget, judged_by: str, ann_score: float, trials: Sequence[Tr
         equal = [trial for trial in fitting if trial.score >= least]
         chosen = min(equal, key=_cost)
         reason = (
-            f"the best within {budget} is {_name(best)}, {_percent(best.score)} {judged_by}, with "
+            f"the best within {budget}{in_schedule(schedule)} is {_name(best)}, "
+            f"{_percent(best.score)} {judged_by}, with "
             f"a standard error of {100 * best.standard_error:.1f} points on {best.images} images; "
             f"{_of(equal, 'trials within one standard error of it, which count as equal,')}"
         )
-    return Selection(str(budget), judged_by, ann_score, reason, chosen, tuple(trials))
+    return Selection(str(budget), judged_by, ann_score, reason, chosen, tuple(trials), schedule)
 
 
 def _cost(trial: Trial) -> tuple[float, float, str]:

@@ -1,7 +1,7 @@
 """Search: try the plan's recipes, and convert by the one that is chosen."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,12 +34,13 @@ def convert_within(
     calibration: Array,
     labels: NDArray[np.integer] | None = None,
     multi_bit: bool = False,
+    schedule: str = "lockstep",
     progress: Callable[[Reached], None] | None = None,
 ) -> Graph:
     """Convert an ANN's graph by whichever recipe serves it best within a budget.
 
     A quarter of the calibration images, 512 at most, is kept back from the recipes, and decides
-    between them: by accuracy, or without labels by agreement with the ANN, in lockstep.
+    between them: by accuracy, or without labels by agreement with the ANN.
 
     Parameters
     ----------
@@ -52,6 +53,9 @@ def convert_within(
         Their classes (N,).
     multi_bit : bool
         Whether recipes whose spikes carry more than a bit are tried too.
+    schedule : str
+        In which they are judged, and which the network is for: "lockstep", or "async" with 64 ticks
+        a step.
     progress : callable, optional
         Called after every conversion that was tried.
 
@@ -66,10 +70,14 @@ def convert_within(
         Where the budget is none, no recipe applies, or none keeps to the budget.
     DataError
         Where there are too few images, or they or their labels do not fit the graph.
+    SimulationError
+        For another schedule.
     """
-    plan = plan_search(graph, parse_budget(budget), calibration, labels, multi_bit=multi_bit)
+    plan = plan_search(
+        graph, parse_budget(budget), calibration, labels, multi_bit=multi_bit, schedule=schedule
+    )
     trials = search(plan, progress or (lambda reached: None))
-    return finish(plan, choose(plan.budget, plan.judged_by, plan.ann_score, trials))
+    return finish(plan, choose_of(plan, trials))
 
 
 def search(plan: Plan, progress: Callable[[Reached], None]) -> tuple[Trial, ...]:
@@ -87,7 +95,7 @@ def search(plan: Plan, progress: Callable[[Reached], None]) -> tuple[Trial, ...]
             break
         tried = []
         for recipe in left:
-            trial = try_recipe(plan.graph, recipe, steps, plan.fitting, plan.judges)
+            trial = try_recipe(plan.graph, recipe, steps, plan.fitting, plan.judges, plan.schedule)
             tried.append(trial)
             progress(Reached(len(trials) + len(tried), total, trial))
         trials += tried
@@ -96,6 +104,11 @@ def search(plan: Plan, progress: Callable[[Reached], None]) -> tuple[Trial, ...]
         if plan.budget.kind == "spikes":
             left = [t.recipe for t in tried if t.refused or t in kept]
     return (*trials, *plan.refused)
+
+
+def choose_of(plan: Plan, trials: Sequence[Trial]) -> Selection:
+    """Choose among a plan's trials."""
+    return choose(plan.budget, plan.judged_by, plan.ann_score, trials, plan.schedule)
 
 
 def finish(plan: Plan, selection: Selection) -> Graph:

@@ -15,7 +15,8 @@ KEY = "selection"
 class Selection:
     """The chosen trial among all, the budget, by what they were judged, and the reason in words.
 
-    `judged_by` is "accuracy" or "agreement" with the ANN, `ann_score` the ANN's on these images.
+    `judged_by` is "accuracy" or "agreement" with the ANN, `ann_score` the ANN's on these images;
+    trials were simulated in `schedule`.
     """
 
     budget: str
@@ -24,12 +25,18 @@ class Selection:
     reason: str
     chosen: Trial
     trials: tuple[Trial, ...]
+    schedule: str = "lockstep"
 
     def provenance(self) -> dict[str, Any]:
         """Return the selection as plain values."""
         plain = asdict(self)
         plain["trials"] = list(plain["trials"])
         return {KEY: plain}
+
+
+def in_schedule(schedule: str) -> str:
+    """Say of another schedule than lockstep that it is meant."""
+    return "" if schedule == "lockstep" else f" in {schedule}"
 
 
 def selection(graph: Graph) -> Selection | None:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from thresher.conversion import convert
 from thresher.errors import PassError, SimulationError
 from thresher.ir import Graph
-from thresher.sim import Result, Suggestion, simulate, suggest_options
+from thresher.sim import Result, simulate, suggest_options
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a conversion came to on the held-out images, in lockstep.
+    """What a conversion came to on the held-out images.
 
     `more_steps` are those that the network takes beyond `steps`: a probe's before them, and until
     nothing is pending after them (a mean, where the run settles). `right` of the `images` have the
@@ -81,11 +81,18 @@ def convert_for(graph: Graph, recipe: str, steps: int, fitting: Fitting) -> Grap
     return convert(graph, recipe, calibration=fitting.x, labels=fitting.y, steps=steps)
 
 
-def try_recipe(graph: Graph, recipe: str, steps: int, fitting: Fitting, judges: Judges) -> Trial:
+def try_recipe(
+    graph: Graph,
+    recipe: str,
+    steps: int,
+    fitting: Fitting,
+    judges: Judges,
+    schedule: str = "lockstep",
+) -> Trial:
     """Convert and simulate; a recipe that the network or the steps do not suit is refused."""
     try:
         snn = convert_for(graph, recipe, steps, fitting)
-        result = simulate_as_meant(snn, suggest_options(snn), judges.x, steps)
+        result = simulate_as_meant(snn, judges.x, steps, schedule)
     except (PassError, SimulationError) as error:
         return Trial(recipe, steps, refused=str(error))
     measures = result.metrics()
@@ -102,13 +109,14 @@ def try_recipe(graph: Graph, recipe: str, steps: int, fitting: Fitting, judges: 
     )
 
 
-def simulate_as_meant(snn: Graph, suggested: Suggestion, x: Array, steps: int) -> Result:
-    """Simulate as the recipe counts on."""
+def simulate_as_meant(snn: Graph, x: Array, steps: int, schedule: str) -> Result:
+    """Simulate as the recipe counts on, in a schedule."""
+    suggested = suggest_options(snn)
     return simulate(
         snn,
         x,
         steps=steps,
-        schedule=suggested.schedule,
+        schedule=schedule,
         ticks_per_step=suggested.ticks_per_step,
         settle=suggested.settle,
         precision=suggested.precision,
