@@ -51,14 +51,15 @@ def said(name: str, counts: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 @every_model
+@pytest.mark.parametrize("ties", [False, True])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_the_even_run_is_what_a_simulation_under_constant_currents_says(
-    name: str, seed: int
+    name: str, ties: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     op, rule = MODELS[name]
-    currents = rng.uniform(-1, 3, 20)
+    currents = rng.integers(-8, 25, 20) / 8 if ties else rng.uniform(-1, 3, 20)
     snn = neurons(currents, np.ones((1, 20)), 0.5, v_init=0.25, shift=0.0625, **rule)
     snn = snn.replace("if", op=op)
     trace = simulate(snn, NOTHING, steps=STEPS, record="spikes", precision="float64").trace
@@ -100,6 +101,15 @@ def test_the_error_of_the_readout_is_that_of_its_membrane(
     assert found.error.rms == pytest.approx(np.sqrt((off**2).mean()), abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["snm", "imbalanced"])
+@given(seed=st.integers(0, 2**32 - 1), v_init=st.sampled_from([0.0, 0.25, 0.5, 0.75]))
+@settings(max_examples=20)
+def test_layered_leaves_no_unevenness(name: str, seed: int, v_init: float) -> None:
+    graph, x = layered(name, seed, v_init=v_init)
+    found = diagnose(graph, x, steps=STEPS, schedule="layered", precision="float64")
+    assert [layer.unevenness.absolute for layer in found.layers] == pytest.approx([0] * 3)
+
+
 def test_below_zero_a_leaky_relu_is_followed_down_to_its_bottom() -> None:
     op, rule = MODELS["imbalanced"]
     graph = chain(
@@ -110,7 +120,8 @@ def test_below_zero_a_leaky_relu_is_followed_down_to_its_bottom() -> None:
     )
     found = diagnose(graph, np.array([[-2.0]], np.float32), steps=4)["leaky"]
     # -8 in four steps, of which each spike takes 4: -2 of 4, which is the ANN's -1/2
-    assert (found.error.rms, found.clipped) == (0.0, 0.0)
+    assert (found.error.rms, found.clipped, found.spurious) == (0.0, 0.0, 0.0)
+    assert (found.quantisation.rms, found.unevenness.rms) == (0.0, 0.0)
     found = diagnose(graph, np.array([[-6.0]], np.float32), steps=4)["leaky"]
     # -3/2 in the ANN, a spike at every step is -1
     assert (found.clipping.bias, found.clipped, found.saturated) == (0.5, 1.0, 1.0)

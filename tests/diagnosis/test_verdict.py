@@ -9,7 +9,7 @@ from networks import chain, fires, linear, tensor
 from thresher import Diagnosis, Graph, diagnose
 from thresher.diagnosis import advice, verdict
 from thresher.ir import Node, Readout, Spiking
-from thresher.ir.ops import Add, ClippedRelu, Qcfs, Tanh
+from thresher.ir.ops import Add, ClippedRelu, LeakyRelu, Qcfs, Tanh
 
 ONE = np.ones((1, 1), np.float32)
 
@@ -101,6 +101,22 @@ def test_no_more_steps_are_asked_for_than_the_ann_has_levels(steps: int, remedy:
     found = diagnose(snn, np.array([[0.375], [0.875]], np.float32), steps=steps)
     assert said(found, "relu1").startswith("quantisation dominates")
     assert said(found, "relu1").endswith(remedy)
+
+
+def test_a_leaky_relu_that_is_clipped_below_asks_for_a_higher_threshold() -> None:
+    rule = Spiking(1.0, "imbalanced", parameters={"slope": 0.25})
+    snn = passing(1.0).replace("relu1", op=LeakyRelu(slope=0.25), spiking=rule)
+    found = diagnose(snn, np.array([[-7.0], [-6.0]], np.float32), steps=4)
+    assert said(found, "relu1").startswith("clips 100.0 %")
+    assert "raise the threshold" in said(found, "relu1")
+
+
+def test_neurons_that_say_more_than_a_level_a_step_are_not_told_to_take_few() -> None:
+    rule = Spiking(0.25, "multi_threshold", parameters={"thresholds": 3})
+    snn = passing(1.0).replace("relu1", op=Qcfs(levels=2, max=1.0), spiking=rule)
+    found = diagnose(snn, np.array([[0.375], [0.125]], np.float32), steps=8)
+    assert said(found, "relu1").startswith("quantisation dominates")
+    assert "levels" not in said(found, "relu1")
 
 
 def test_without_staircases_there_is_no_bound() -> None:

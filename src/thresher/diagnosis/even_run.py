@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from thresher.diagnosis.staircase import ROUNDING, Staircase, staircase_of
+from thresher.diagnosis.staircase import Staircase, staircase_of
 from thresher.ir.linear_map import Shape
 from thresher.ir.spiking import Spiking, spread
 from thresher.sim import Population
@@ -15,6 +15,7 @@ from thresher.sim.neurons import (
     Graded,
     Integrator,
     Time,
+    Window,
     ceiling_of,
     model_of,
     neuron_of,
@@ -23,16 +24,22 @@ from thresher.sim.neurons.model import EVERY
 
 Floats = NDArray[np.float64]
 
+GRAIN = 2.0**-32
+"""Thresholds: mean inputs are rounded to it, so that what means a tie adds up to one."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EvenRun(Staircase):
     """h'(z): what a population says after T steps of lockstep under the constant current z.
 
-    It is run neuron by neuron in float64; `lowest` and `levels` bound what it can say.
+    It is run neuron by neuron in float64, which takes longer than to simulate it where few spikes
+    come; `lowest` and `levels` bound what it can say. In schedule `layered` it is the level of its
+    `window`.
     """
 
     population: Population
     shift: Floats
+    window: Window | None
 
     @property
     def uniform_error(self) -> Floats:
@@ -41,8 +48,8 @@ class EvenRun(Staircase):
 
     def __call__(self, z: Floats) -> Floats:
         """Return the activation for mean inputs z (N, *shape)."""
-        order = self.population.row_major
-        current = z + self.shift + ROUNDING * self.theta / self.steps
+        order, grain = self.population.row_major, GRAIN * self.theta
+        current = np.rint((z + self.shift) / grain) * grain
         said = np.empty((len(z), self.population.size))
         for image, row in zip(said, current.reshape(said.shape), strict=True):
             image[order] = self._counts(row[order])
@@ -50,21 +57,30 @@ class EvenRun(Staircase):
 
     def _counts(self, current: Floats) -> Floats:
         """Return what neurons under constant currents say, in thresholds: engines' order."""
-        time = Time(Options("lockstep", self.steps), current.dtype)
-        neurons = neuron_of(self.population)(self.population, current, time)
+        population, steps = self.population, self.steps
+        if self.window is not None:
+            v = steps * current + population.v_init
+            levels: Floats = self.window.levels(v, population.theta, steps, steps)
+            return levels
+        time = Time(Options("lockstep", steps), current.dtype)
+        neurons = neuron_of(population)(population, current, time)
         counts = np.zeros_like(current)
-        for step in range(1, self.steps + 1):
+        for step in range(1, steps + 1):
             neurons.begin_step(step)
             neurons.end_step(step)
             signs = neurons.signs(EVERY, step)
             fired = np.flatnonzero(signs)
             neurons.reset(fired, signs[fired], step)
-            counts += worth(signs, step, self.steps, model_of(self.population).differential)
+            counts += worth(signs, step, steps, model_of(population).differential)
         return counts
 
 
 def even_run_of(
-    spiking: Spiking, population: Population, steps: int, dtype: type[np.floating]
+    spiking: Spiking,
+    population: Population,
+    steps: int,
+    dtype: type[np.floating],
+    layered: bool,
 ) -> EvenRun | None:
     """Return the even run of a population; None where its model leaks or has no such currents."""
     model = model_of(population)
@@ -84,7 +100,8 @@ def even_run_of(
         operation=None,
     )
     shift = spread(spiking.shift, shape)
-    return EvenRun(**vars(stairs), population=alone, shift=shift)
+    window = model.window_of(alone, steps) if layered else None
+    return EvenRun(**vars(stairs), population=alone, shift=shift, window=window)
 
 
 def worth(

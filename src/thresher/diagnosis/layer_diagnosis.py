@@ -26,7 +26,8 @@ class LayerDiagnosis:
     three. `mean_activation` is the mean of the ANN's |activation|, `mean_rate` that of the spikes
     of a neuron and step, of both signs.
 
-    own_levels : to how many levels the ANN's own function rounds (qcfs); None where it does not
+    own_levels : to how many levels the ANN's own function rounds (qcfs), which so many steps say;
+        None where it rounds to none, or neurons say more or fewer than a level a step
     clipped : share of values beyond what the counts can stand for
     saturated : share of neurons at their ceiling of counts
     dead : share of neurons without a spike on any image

@@ -67,7 +67,7 @@ def diagnose(
     Notes
     -----
     What a delay keeps from arriving in time is part of the unevenness. Neurons whose count has no
-    closed form are run on even input in lockstep (`EvenRun`), whatever the schedule. The dense side
+    closed form are run on even input in lockstep (`EvenRun`), also for `async`. The dense side
     is computed in float64: a potential that ends within the engine's rounding of a threshold may
     leave a spike of unevenness.
     """
@@ -81,7 +81,7 @@ def diagnose(
     dtype = _dtype(precision)
     graph = _with_readout(snn, readout, t_start)
     network = compile_graph(graph, delay=delay_ticks, dtype=dtype)
-    layers = layers_of(graph, network, n_steps, dtype)
+    layers = layers_of(graph, network, n_steps, dtype, layered=schedule == "layered")
     labels = check_labels(graph, x, y)
     options = {
         "steps": n_steps,

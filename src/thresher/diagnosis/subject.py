@@ -30,7 +30,8 @@ class Layer:
     order. A spike more stands for `unit` / T, of a `differential` neuron in step t for `unit` / t.
     `fan_out` holds, for each projection that leaves the layer, its delay and the synapses of each
     neuron; `delays` the delay of each one that arrives. The staircase of an operator is that of
-    what its function gives of its mean inputs. `own_levels` are those of the ANN's own function.
+    what its function gives of its mean inputs. `own_levels` are those that the ANN's own function
+    rounds to, where a step of the neurons is a level.
     """
 
     name: str
@@ -50,8 +51,10 @@ class Layer:
         return self.neuron != "readout"
 
 
-def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple[Layer, ...]:
-    """Return the layers in rank order, what decides last.
+def layers_of(
+    graph: Graph, network: Network, steps: int, dtype: Dtype, *, layered: bool = False
+) -> tuple[Layer, ...]:
+    """Return the layers in rank order, what decides last; `layered` is the schedule.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
         name, shape = population.name, population.shape
         staircase, count, unit = None, counts.get(name), np.ones(shape)
         if population.fires and count is None:
-            staircase = _staircase(graph[name], population, steps, dtype)
+            staircase = _staircase(graph[name], population, steps, dtype, layered)
             unit = staircase.theta
         receives = population.rank - (population.operation is not None)
         ancestors = nx.ancestors(graph.structure, name)
@@ -88,20 +91,22 @@ def layers_of(graph: Graph, network: Network, steps: int, dtype: Dtype) -> tuple
                 },
                 population.fires and model_of(population).differential,
                 population.hard_reset,
-                op.levels if isinstance(op := graph[name].op, Qcfs) else None,
+                _own_levels(graph[name], staircase),
             )
         )
     return tuple(layers)
 
 
-def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> Staircase:
+def _staircase(
+    node: Node, population: Population, steps: int, dtype: Dtype, layered: bool
+) -> Staircase:
     spiking, model = node.spiking, NEURONS.get(population.neuron)
     assert spiking is not None
     levels = model.ceiling_of(population, steps)
     if levels is not None and not population.hard_reset:
         lowest = model.floor_of(population, steps)
         return staircase_of(spiking, population.shape, steps, levels, dtype, lowest)
-    found = even_run_of(spiking, population, steps, dtype)
+    found = even_run_of(spiking, population, steps, dtype, layered)
     if found is None:
         raise SimulationError(
             f"node '{node.name}': what neuron '{population.neuron}' says depends on more than its "
@@ -109,6 +114,12 @@ def _staircase(node: Node, population: Population, steps: int, dtype: Dtype) -> 
             "apart; diagnose takes neurons that integrate without leak"
         )
     return found
+
+
+def _own_levels(node: Node, staircase: Staircase | None) -> int | None:
+    """Return to how many levels the ANN rounds where neurons say as many as there are steps."""
+    counts = staircase is not None and staircase.levels == staircase.steps
+    return node.op.levels if counts and isinstance(node.op, Qcfs) else None
 
 
 def _fan_out(network: Network, population: Population) -> tuple[tuple[int, Ints], ...]:

@@ -198,9 +198,10 @@ class LayerSums:
         clipped = np.abs(values.parts.clipping) > ROUNDING * staircase.top
         self._clipped += int(np.count_nonzero(clipped))
         least = staircase.lowest if staircase.lowest < 0 else -np.inf
-        full = (counts >= staircase.levels) | (counts <= least)
+        full = (counts >= staircase.levels - ROUNDING) | (counts <= least)
         self._saturated += int(full.sum())
-        self._spurious += int(((np.abs(counts) > ROUNDING) & (stairs.even == 0)).sum())
+        silent = np.abs(stairs.even) * staircase.steps <= ROUNDING * staircase.theta
+        self._spurious += int(((np.abs(counts) > ROUNDING) & silent).sum())
         within = (line > staircase.bottom) & (line < staircase.top)
         off = np.abs(stairs.quantised - line) * within
         even = staircase.uniform_error * within

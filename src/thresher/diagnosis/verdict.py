@@ -2,7 +2,7 @@
 
 from thresher.diagnosis.diagnosis import Diagnosis
 from thresher.diagnosis.layer_diagnosis import LayerDiagnosis
-from thresher.ir.spiking import DIFFERENTIAL, EXPECTATION, SIGNED
+from thresher.ir.spiking import DIFFERENTIAL, EXPECTATION, IMBALANCED, SIGNED
 from thresher.sim.neurons import MultiThreshold
 
 FOLLOWS = 0.15
@@ -122,7 +122,7 @@ def _clipping(diagnosis: Diagnosis, layer: LayerDiagnosis) -> str:
     found = f"clips {_percent(layer.clipped)} of its values, {_size(layer, 'clipping')}"
     if layer.neuron == EXPECTATION:
         return f"{found}: leave it more room (--set use-operators.headroom=2)"
-    if layer.clipping.bias <= 0:
+    if layer.clipping.bias <= 0 or layer.neuron == IMBALANCED:
         return found + (
             ": raise the threshold (--set balance-thresholds.statistic=max, or a higher percentile)"
         )

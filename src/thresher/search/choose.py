@@ -44,7 +44,7 @@ def choose(
     done = [trial for trial in trials if not trial.refused]
     fitting = [trial for trial in done if within(budget, trial, ann_score)]
     if not fitting:
-        raise PassError(_none(budget, judged_by, ann_score, done))
+        raise PassError(_none(budget, judged_by, ann_score, done, schedule))
     if budget.kind == "loss":
         steps = min(trial.all_steps for trial in fitting)
         equal = [trial for trial in fitting if trial.all_steps == steps]
@@ -80,7 +80,9 @@ def _of(equal: Sequence[Trial], what: str) -> str:
     return f"of {len(equal)} {what} {_name(chosen)} sends the fewest {sent}"
 
 
-def _none(budget: Budget, judged_by: str, ann_score: float, done: Sequence[Trial]) -> str:
+def _none(
+    budget: Budget, judged_by: str, ann_score: float, done: Sequence[Trial], schedule: str
+) -> str:
     if not done:
         return f"no recipe was left to try within {budget}; the table says why each was refused"
     if budget.kind == "spikes":
@@ -93,8 +95,8 @@ def _none(budget: Budget, judged_by: str, ann_score: float, done: Sequence[Trial
         nearest = max(done, key=lambda trial: (trial.right, -trial.all_steps))
         came = f"loses {points_lost(nearest, ann_score):.1f} points of {judged_by}"
     return (
-        f"no recipe keeps to {budget}: the nearest, {_name(nearest)}, {came}; allow more, or "
-        "train the network for few steps ('thresher train')"
+        f"no recipe keeps to {budget}{in_schedule(schedule)}: the nearest, {_name(nearest)}, "
+        f"{came}; allow more, or train the network for few steps ('thresher train')"
     )
 
 
