@@ -65,6 +65,7 @@ GOALS = (
     Goal("resnet20", "binary", 16, 1.0, "default"),
     Goal("resnet20", "binary", 32, 0.3, "default"),
     Goal("lenet", "async", 16, 0.5, "async", against="default"),
+    Goal("vgg7", "async", 16, 0.5, "async", against="default"),
     Goal("resnet20", "async", 16, 0.5, "async", against="default"),
     Goal("resnet20", "graded", 4, 0.5),
     Goal("resnet20-qcfs", "binary", 8, 0.0, before="resnet20"),
