@@ -14,6 +14,7 @@ from thresher.cli.output import print_table
 from thresher.cli.paths import check_output
 from thresher.cli.search import convert_by_search
 from thresher.search.budget import EXPECTED
+from thresher.search.plan import SCHEDULES
 from thresher.sim import suggest_options
 
 AUTO = "auto"
@@ -43,9 +44,9 @@ Schedule = Annotated[
     str | None,
     typer.Option(
         "--schedule",
-        metavar="S",
-        parser=options.one_of(["lockstep", "async"]),
-        help="With --recipe auto: judge in lockstep (the default) or async.",
+        metavar="|".join(SCHEDULES),
+        parser=options.one_of(SCHEDULES),
+        help="With --recipe auto: the schedule in which recipes are judged; by default lockstep.",
     ),
 ]
 Settings = Annotated[
@@ -135,7 +136,8 @@ def check_search(
     """Raise a usage error where options of a search and of a named recipe meet, or one lacks."""
     if recipe != AUTO:
         given = {"budget": budget, "multi-bit": multi_bit, "schedule": schedule}
-        for option in (name for name, value in given.items() if value):
+        option = next((name for name, value in given.items() if value), None)
+        if option is not None:
             raise typer.BadParameter(
                 f"goes with --recipe {AUTO}; the recipe is '{recipe}'",
                 param_hint=f"'--{option}'",
