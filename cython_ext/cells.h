@@ -9,7 +9,6 @@
 
 #include "precisions.h"
 
-#define FAR 1e30f             /* stands for the ramp of a neuron that never rises */
 #define SLACK (1.0 / 1048576) /* of a date, for rounding: a fourth would do in float32 */
 
 /* Arrays over neurons; pointers to void lead to numbers of the run's precision. */

@@ -18,7 +18,7 @@ from thresher.cython_ext.models_run cimport (
     Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, number_of, observe,
     operate, packed, release, sign_of, store,
 )
-from thresher.cython_ext.neurons cimport LEAKY, NO_TICK, POOL, Arrival
+from thresher.cython_ext.neurons cimport LEAKY, NO_TICK, POOL, Arrival, Population
 from thresher.cython_ext.populations cimport Populations
 from thresher.cython_ext.types cimport (
     RUNS, Projection, int8_t, int32_t, int64_t, uint8_t, uint64_t,
@@ -43,6 +43,7 @@ cdef struct Run:
     uint8_t* touched          # block -> whether a netted arrival touched it
     int32_t* looked           # blocks to look at, at this tick
     int64_t n_looked
+    int32_t* found            # neurons that are to fire
 
 
 def run_models_async(
@@ -130,9 +131,11 @@ cdef void open_calendar(Wiring wiring, Run* run) noexcept nogil:
     run.arriving = <uint64_t*>calloc(run.slots, sizeof(uint64_t))
     run.touched = <uint8_t*>calloc(blocks, 1)
     run.looked = <int32_t*>calloc(blocks, sizeof(int32_t))
+    run.found = <int32_t*>malloc((wiring.largest_block + 1) * sizeof(int32_t))
     if not (
         run.calendar.head and run.calendar.waiting and run.calendar.next and run.calendar.previous
         and run.calendar.due and run.buckets and run.arriving and run.touched and run.looked
+        and run.found
     ):
         run.core.failed = True
         return
@@ -155,6 +158,7 @@ cdef void close_calendar(Wiring wiring, Run* run) noexcept:
     free(run.arriving)
     free(run.touched)
     free(run.looked)
+    free(run.found)
 
 
 cdef int64_t simulate(
@@ -302,35 +306,38 @@ cdef void look(
     """Fire the neurons of a block that are to, and find its next date."""
     cdef Core* core = &run.core
     cdef int64_t first = wiring.offsets[p] + (block - run.first_block[p]) * wiring.block[p]
-    cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1]), due = NO_TICK, i
+    cdef int64_t end = min(first + wiring.block[p], wiring.offsets[p + 1])
     core.events += 1
-    for i in range(first, end):
-        fire(wiring, populations, run, i, p)
-        due = min(due, core.on.due(&core.neurons, &populations.of[p], i, core.tick))
-    date(run, block, p, due)
+    fire(wiring, populations, run, first, end, p)
+    date(run, block, p, core.on.due(&core.neurons, &populations.of[p], first, end, core.tick))
 
 
 cdef void fire_all(Wiring wiring, Populations populations, Run* run, int p) noexcept nogil:
     """Fire the neurons of an operator that are to, in index order."""
-    cdef int64_t i
+    cdef int64_t first = wiring.offsets[p], stop = wiring.offsets[p + 1], end
     if run.core.failed:
         return
-    for i in range(wiring.offsets[p], wiring.offsets[p + 1]):
-        fire(wiring, populations, run, i, p)
+    while first < stop:
+        end = min(first + wiring.block[p], stop)
+        fire(wiring, populations, run, first, end, p)
+        first = end
 
 
-cdef inline void fire(
-    Wiring wiring, Populations populations, Run* run, int64_t i, int p
+cdef void fire(
+    Wiring wiring, Populations populations, Run* run, int64_t first, int64_t end, int p
 ) noexcept nogil:
-    """Fire a neuron that is to and that is not refractory; max pools and operators never are."""
+    """Fire the neurons first..end that are to and are not refractory, in index order."""
     cdef Core* core = &run.core
+    cdef Population* population = &populations.of[p]
+    cdef int64_t n = core.on.firing(&core.neurons, population, first, end, core.tick, run.found)
+    cdef int64_t k
+    cdef int32_t i
     cdef int sign
-    if core.neurons.allowed[i] > core.tick:
-        return
-    sign = core.on.sign(&core.neurons, &populations.of[p], i, core.tick)
-    if sign:
-        core.on.reset(&core.neurons, &populations.of[p], i, sign, core.tick)
-        if populations.of[p].model != POOL and not populations.of[p].operates:
+    for k in range(n):
+        i = run.found[k]
+        sign = core.on.sign(&core.neurons, population, i, core.tick)
+        core.on.reset(&core.neurons, population, i, sign, core.tick)
+        if population.model != POOL and not population.operates:
             core.neurons.allowed[i] = <int32_t>min(
                 core.tick + 1 + run.refractory, <int64_t>LONGEST
             )
@@ -446,7 +453,7 @@ cdef void compare_run(
     """Compare neighbouring neurons, block by block; most blocks have none that may fire. Where
     arrivals are netted the comparison follows them."""
     cdef Core* core = &run.core
-    cdef int64_t size = wiring.block[p], stop = first + n, end, due, i
+    cdef int64_t size = wiring.block[p], stop = first + n, end, due
     cdef int32_t block
     while first < stop:
         block = <int32_t>run.first_block[p] + wiring.block_of[first]
@@ -457,8 +464,7 @@ cdef void compare_run(
         elif not core.on.quiet(
             &core.neurons, &populations.of[p], first, end, core.tick, due - 1 if due else core.last
         ):
-            for i in range(first, end):
-                compare(wiring, populations, run, i, p)
+            compare(wiring, populations, run, block, first, end, p)
         first = end
 
 
@@ -470,15 +476,15 @@ cdef inline void touch(Run* run, int32_t block) noexcept nogil:
         run.n_looked += 1
 
 
-cdef inline void compare(
-    Wiring wiring, Populations populations, Run* run, int64_t i, int p
+cdef void compare(
+    Wiring wiring, Populations populations, Run* run, int32_t block, int64_t first, int64_t end,
+    int p,
 ) noexcept nogil:
-    """Fire a neuron that an arrival lets fire, and bring its block's date forward."""
-    cdef int32_t block = <int32_t>run.first_block[p] + wiring.block_of[i]
-    cdef int64_t due
-    fire(wiring, populations, run, i, p)
-    due = run.calendar.due[block]
-    if due == 0 or due > run.core.tick + 1:
-        due = run.core.on.due(&run.core.neurons, &populations.of[p], i, run.core.tick)
-        if due != NO_TICK and (run.calendar.due[block] == 0 or due < run.calendar.due[block]):
+    """Fire the neurons of a block that an arrival lets fire, and bring its date forward."""
+    cdef int64_t date_now, due
+    fire(wiring, populations, run, first, end, p)
+    date_now = run.calendar.due[block]
+    if date_now == 0 or date_now > run.core.tick + 1:
+        due = run.core.on.due(&run.core.neurons, &populations.of[p], first, end, run.core.tick)
+        if due != NO_TICK and (date_now == 0 or due < date_now):
             date(run, block, p, due)

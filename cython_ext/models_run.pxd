@@ -57,7 +57,7 @@ cdef inline void allocate(Wiring wiring, Populations populations, Core* core) no
     cdef int p
     core.neurons.v = malloc(n * wiring.width)
     core.neurons.v_inf = malloc(n * wiring.width)
-    core.neurons.inverse = <double*>malloc(n * sizeof(double))
+    core.neurons.inverse = <float*>malloc(n * sizeof(float))
     core.neurons.n = <int32_t*>malloc(n * sizeof(int32_t))
     core.neurons.largest = <int32_t*>malloc(n * sizeof(int32_t))
     core.neurons.said = <double*>malloc(n * sizeof(double))

@@ -32,7 +32,7 @@ typedef struct {
     const void *v_init;
     const void *ramp;     /* tick -> tick / ticks per step, rounded once; unused by integers */
     void *v_inf;          /* lif: where the constant current leads */
-    double *inverse;      /* ticks in which the current brings one unit, of its sign; 0: never */
+    float *inverse;       /* ticks in which the current brings one unit, of its sign; 0: never */
     int32_t *n;           /* graded, pool: net count that was sent */
     int32_t *largest;     /* pool: largest count that arrived */
     double *said;         /* differential: the value that is said, in thresholds */
@@ -71,7 +71,9 @@ typedef struct {
     void (*begin)(const Neurons *, const Population *, int64_t first, int64_t end);
     int (*sign)(const Neurons *, const Population *, int64_t i, int64_t tick);  /* payload */
     void (*reset)(const Neurons *, const Population *, int64_t i, int sign, int64_t tick);
-    int64_t (*due)(const Neurons *, const Population *, int64_t i, int64_t tick);
+    int64_t (*firing)(const Neurons *, const Population *, int64_t first, int64_t end,
+                      int64_t tick, int32_t *found);
+    int64_t (*due)(const Neurons *, const Population *, int64_t first, int64_t end, int64_t tick);
     int (*quiet)(const Neurons *, const Population *, int64_t first, int64_t end, int64_t tick,
                  int64_t until);
     void (*add_runs)(void *to, const Arrival *);
@@ -99,10 +101,10 @@ typedef struct {
 #undef BODY
 
 #define MODELS_OF(name)                                                                           \
-    { begin_##name, sign_##name, reset_##name, due_##name, quiet_##name, add_runs_##name,         \
-      add_listed_##name, hold_runs_##name, hold_listed_##name, settle_runs_##name,                \
-      settle_listed_##name, open_step_##name, end_input_##name, close_step_##name, seek_##name,   \
-      value_##name, store_##name }
+    { begin_##name, sign_##name, reset_##name, firing_##name, due_##name, quiet_##name,           \
+      add_runs_##name, add_listed_##name, hold_runs_##name, hold_listed_##name,                   \
+      settle_runs_##name, settle_listed_##name, open_step_##name, end_input_##name,               \
+      close_step_##name, seek_##name, value_##name, store_##name }
 
 /* By precision: see `Precision` in precisions.h. */
 static const Models MODELS[] = {

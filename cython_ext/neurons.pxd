@@ -21,7 +21,7 @@ cdef extern from "neurons.h" nogil:
         const void* v_init
         const void* ramp
         void* v_inf
-        double* inverse
+        float* inverse
         int32_t* n
         int32_t* largest
         double* said
@@ -60,7 +60,10 @@ cdef extern from "neurons.h" nogil:
         void (*begin)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
         int (*sign)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
         void (*reset)(const Neurons*, const Population*, int64_t, int, int64_t) noexcept nogil
-        int64_t (*due)(const Neurons*, const Population*, int64_t, int64_t) noexcept nogil
+        int64_t (*firing)(
+            const Neurons*, const Population*, int64_t, int64_t, int64_t, int32_t*) noexcept nogil
+        int64_t (*due)(
+            const Neurons*, const Population*, int64_t, int64_t, int64_t) noexcept nogil
         int (*quiet)(
             const Neurons*, const Population*, int64_t, int64_t, int64_t, int64_t) noexcept nogil
         void (*add_runs)(void*, const Arrival*) noexcept nogil

@@ -40,8 +40,10 @@ static void OF(begin)(const Neurons *c, const Population *p, int64_t first, int6
 {
     for (int64_t i = first; i < end; i++) {
         const double current = (double)READ(c->current, i);
+        const double ticks = (double)c->ticks_per_step / current;
         AT(c->v, i) = READ(c->v_init, i);
-        c->inverse[i] = current != 0 ? (double)c->ticks_per_step / current : 0.0;
+        c->inverse[i] = current > 0 && ticks < FAR ? (float)ticks
+            : current < 0 && ticks > -FAR ? (float)ticks : 0;
         c->allowed[i] = 1;
         c->since[i] = 0;
         c->n[i] = c->largest[i] = 0;
@@ -128,43 +130,133 @@ static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, i
     }
 }
 
-/* Tell whether the constant current may bring a graded neuron to fire. */
-static inline int OF(opens)(const Neurons *c, const Population *p, int64_t i)
+/* List the neurons first..end that are to fire at a tick and are not refractory; max pools and
+   operators never are. Return how many; `found` has room for one more. */
+VARIANTS static int64_t OF(firing)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick,
+    int32_t *__restrict found)
 {
-    return (c->inverse[i] > 0 && c->n[i] < p->most) || (c->inverse[i] < 0 && c->n[i] > p->least);
+    const OF(now) now = OF(moment)(c->ramp, tick < c->end ? tick : c->end, c->ticks_per_step);
+    const real *__restrict v = c->v, *__restrict current = c->current;
+    const real *__restrict above = p->model == GRADED ? c->above : c->theta;
+    const int32_t *__restrict allowed = c->allowed, today = (int32_t)tick;
+    int64_t n = 0, i = first;
+    for (; (p->model == GRADED || p->model == PLAIN) && i + LANES <= end; i += LANES) {
+        uint8_t fires[LANES];
+        uint64_t eight[LANES / 8];
+        if (p->model == GRADED) {
+            const real *__restrict below = c->below;
+            const int32_t *__restrict sent = c->n;
+            for (int lane = 0; lane < LANES; lane++) {
+                const real potential = v[i + lane] + OF(RISE)(current[i + lane], now);
+                fires[lane] = (((potential >= above[i + lane]) & (sent[i + lane] < p->most))
+                               | ((potential < below[i + lane]) & (sent[i + lane] > p->least)))
+                              & (allowed[i + lane] <= today);
+            }
+        } else {
+            for (int lane = 0; lane < LANES; lane++)
+                fires[lane] = (v[i + lane] + OF(RISE)(current[i + lane], now) >= above[i + lane])
+                              & (allowed[i + lane] <= today);
+        }
+        memcpy(eight, fires, LANES);
+        for (int half = 0; half < LANES / 8; half++)
+            for (; eight[half]; eight[half] &= eight[half] - 1)
+                found[n++] = (int32_t)i + 8 * half + lowest_bit(eight[half]) / 8;
+    }
+    for (; i < end; i++) {
+        found[n] = (int32_t)i;
+        n += allowed[i] <= today && OF(sign)(c, p, i, tick) != 0;
+    }
+    return n;
 }
 
-/* A tick after `tick` before which nothing but an arrival makes a neuron fire; or NO_TICK. */
-static int64_t OF(due)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
+/* A tick after `tick` before which nothing but an arrival makes a leaky neuron fire; or NO_TICK. */
+static int64_t OF(leaky_due)(const Neurons *c, const Population *p, int64_t i, int64_t tick)
 {
     const int64_t next = tick + 1 > c->allowed[i] ? tick + 1 : c->allowed[i];
     const double theta = (double)READ(c->theta, i), v = (double)AT(c->v, i);
-    double at, doubt;
-    if (p->model == POOL)
-        return NO_TICK;
+    const double v_inf = (double)AT(c->v_inf, i), off = DOUBT * (fabs(v) + fabs(v_inf));
+    const double tau = p->tau * (double)c->ticks_per_step;
+    double at;
     if (OF(sign)(c, p, i, next))
         return next;
-    if (next >= c->end)
+    if (next >= c->end || v_inf < theta || v >= v_inf)
         return NO_TICK;
-    if (p->model == LEAKY) {
-        const double v_inf = (double)AT(c->v_inf, i), off = DOUBT * (fabs(v) + fabs(v_inf));
-        const double tau = p->tau * (double)c->ticks_per_step;
-        if (v_inf < theta || v >= v_inf)
-            return NO_TICK;
-        at = (double)c->since[i] + tau * log((v_inf - v) / (v_inf - theta + off));
-        doubt = DOUBT * tau;
-    } else if (p->model == PLAIN ? c->inverse[i] > 0 : OF(opens)(c, p, i)) {
-        const double bound = c->inverse[i] < 0 ? (double)READ(c->below, i)
-            : p->model == PLAIN ? theta : (double)READ(c->above, i);
-        at = (bound - v) * c->inverse[i];
-        doubt = DOUBT * (fabs(v) + fabs(bound) + theta) * fabs(c->inverse[i]);
-    } else {
-        return NO_TICK;
-    }
-    at = floor(at - doubt - DOUBT * (double)c->end) - 2;
+    at = (double)c->since[i] + tau * log((v_inf - v) / (v_inf - theta + off));
+    at = floor(at - DOUBT * (tau + (double)c->end)) - 2;
     if (at > (double)c->end)
         return NO_TICK;
     return at > (double)(next + 1) ? (int64_t)at : next + 1;
+}
+
+/* Ticks before which a neuron without a leak, plain or graded, does not fire unless something
+   arrives; FAR for never. A lower bound, estimated in rounded numbers. `then` is the next tick,
+   `flowed` the ticks for which the input did up to now, of `all` in the end. */
+INLINE OF(estimate) OF(ahead)(
+    const Neurons *c, const Population *p, int64_t i, OF(now) then, OF(estimate) flowed,
+    OF(estimate) all, int32_t today, int graded)
+{
+    const real v = READ(c->v, i), current = READ(c->current, i), theta = READ(c->theta, i);
+    const real above = graded ? READ(c->above, i) : theta;
+    const real below = graded ? READ(c->below, i) : theta;
+    const real soon = v + OF(RISE)(current, then);
+    const OF(estimate) inverse = c->inverse[i], barred = (OF(estimate))(c->allowed[i] - today);
+    const OF(estimate) bound = (OF(estimate))(inverse < 0 ? below : above);
+    const OF(estimate) way = bound - (OF(estimate))v;
+    const OF(estimate) size = SIZE((OF(estimate))v) + SIZE(bound) + (OF(estimate))theta;
+    const int up = !graded | (c->n[i] < p->most), down = graded & (c->n[i] > p->least);
+    const int fires = (up & (soon >= above)) | (down & (soon < below));
+    const int opens = (up & (inverse > 0)) | (down & (inverse < 0));
+    OF(estimate) ahead
+        = way * inverse - flowed - 2 - (OF(estimate))DOUBT * (size * SIZE(inverse) + all);
+    ahead = ahead > 2 ? ahead : 2;
+    ahead = opens & (ahead <= all - flowed) ? ahead : FAR;
+    ahead = fires ? 1 : ahead;
+    return ahead > barred ? ahead : barred;
+}
+
+/* A tick before which none of neighbours without a leak fires; see `due`. */
+INLINE int64_t OF(ramp_due)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick, int graded)
+{
+    const int64_t from = tick < c->end ? tick : c->end, to = tick < c->end ? tick + 1 : c->end;
+    const OF(now) then = OF(moment)(c->ramp, to, c->ticks_per_step);
+    const OF(estimate) flowed = (OF(estimate))from, all = (OF(estimate))c->end;
+    OF(estimate) soonest[LANES], best = FAR;
+    int64_t i = first;
+    for (int lane = 0; lane < LANES; lane++)
+        soonest[lane] = FAR;
+    for (; i + LANES <= end; i += LANES)
+        for (int lane = 0; lane < LANES; lane++) {
+            OF(estimate) ahead
+                = OF(ahead)(c, p, i + lane, then, flowed, all, (int32_t)tick, graded);
+            soonest[lane] = ahead < soonest[lane] ? ahead : soonest[lane];
+        }
+    for (; i < end; i++) {
+        OF(estimate) ahead = OF(ahead)(c, p, i, then, flowed, all, (int32_t)tick, graded);
+        best = ahead < best ? ahead : best;
+    }
+    for (int lane = 0; lane < LANES; lane++)
+        best = soonest[lane] < best ? soonest[lane] : best;
+    return best < FAR ? tick + (int64_t)best : NO_TICK;
+}
+
+/* A tick after `tick` before which nothing but an arrival makes one of the neurons first..end fire;
+   or NO_TICK. */
+VARIANTS static int64_t OF(due)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick)
+{
+    int64_t soonest = NO_TICK;
+    if (p->model == GRADED)
+        return OF(ramp_due)(c, p, first, end, tick, 1);
+    if (p->model == PLAIN)
+        return OF(ramp_due)(c, p, first, end, tick, 0);
+    if (p->model == LEAKY)
+        for (int64_t i = first; i < end; i++) {
+            const int64_t due = OF(leaky_due)(c, p, i, tick);
+            soonest = due < soonest ? due : soonest;
+        }
+    return soonest;
 }
 
 /* Tell whether none of the neurons first..end, which a spike has just reached, can fire from `tick`

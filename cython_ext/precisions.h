@@ -113,7 +113,8 @@ static inline int64_t rise_of(int64_t current, now_int32 now)
     ((double)((theta) - (u)) * (inverse) * (1 - SLACK) - 1 - (tick))
 #define AHEAD_int64 AHEAD_int32
 
-/* Dates are estimated in floating point. */
+/* Dates are estimated in floating point, in ticks; FAR stands for never. */
+#define FAR 1e30f
 typedef float estimate_float32;
 typedef double estimate_float64;
 typedef double estimate_int32;
