@@ -21,6 +21,8 @@ HEADERS = (
     "each_precision",
     "cells",
     "cells_of",
+    "gather",
+    "gather_of",
     "layers",
     "layers_of",
     "neurons",

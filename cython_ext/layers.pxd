@@ -4,21 +4,9 @@ from thresher.cython_ext.types cimport int32_t, int64_t, uint8_t
 
 
 cdef extern from "layers.h" nogil:
-    ctypedef struct Gather:
-        const void* weights
-        int64_t taps
-        int64_t length
-        int32_t outputs
-        const int32_t* reads
-        const int32_t* read_position
-        const int32_t* read_tap
-        const int32_t* begin
-        const int32_t* channel
-
     ctypedef struct Layers:
         void (*begin)(void*, const void*, int64_t) noexcept nogil
         void (*copy)(void*, const void*, int64_t, int64_t) noexcept nogil
-        void (*gather)(void*, const Gather*) noexcept nogil
         void (*spread)(
             void*, int64_t, const void*, int64_t, const int32_t*, const int32_t*, const int32_t*,
             int, int32_t) noexcept nogil

@@ -10,32 +10,6 @@ static void OF(copy)(void *input, const void *current, int64_t offset, int64_t n
     memcpy(input, (const real *)current + offset, n * sizeof(real));
 }
 
-/* Add to every target the weights of the spikes that reach it, in order of input position, then
-   of emission. */
-VARIANTS static void OF(gather)(void *input, const Gather *g)
-{
-    const weight_t *weights = g->weights;
-    const int64_t length = g->length, per_channel = g->taps * length;
-    for (int32_t o = 0; o < g->outputs; o++) {
-        real *target = (real *)input + o * length;
-        int64_t at = 0;
-        GATHER_CHUNK(OF(vector), 4)
-        GATHER_CHUNK(OF(vector), 2)
-        GATHER_CHUNK(OF(vector), 1)
-        GATHER_CHUNK(OF(half), 1)
-        GATHER_CHUNK(OF(quarter), 1)
-        if (at == length)
-            continue;
-        for (int32_t e = g->reads[o]; e < g->reads[o + 1]; e++) {
-            const weight_t *kernel = weights + g->read_tap[e] * length;
-            const int32_t *from = g->begin + g->read_position[e];
-            for (int32_t k = from[0]; k < from[1]; k++)
-                for (int64_t i = at; i < length; i++)
-                    target[i] += kernel[g->channel[k] * per_channel + i];
-        }
-    }
-}
-
 /* Add one spike's weights, which begin at `row`, along n runs of targets. */
 VARIANTS static void OF(spread)(
     void *input, int64_t base, const void *weights, int64_t row, const int32_t *start,

@@ -6,7 +6,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from thresher.cython_ext.calendar cimport Bucket, push, reserve
-from thresher.cython_ext.layers cimport LAYERS, Gather, Layers
+from thresher.cython_ext.gather cimport GATHER, Gather
+from thresher.cython_ext.layers cimport LAYERS, Layers
 from thresher.cython_ext.measures cimport decide, free_spikes, record, saw_evidence, undecided
 from thresher.cython_ext.types cimport (
     RUNS, Decision, Projection, Spikes, int8_t, int32_t, int64_t, lowest_bit, uint8_t, uint64_t,
@@ -160,7 +161,7 @@ cdef void integrate(Wiring wiring, Run* run, int p) noexcept nogil:
             if projection.outputs and not wiring.driven[projection.source] and (
                 8 * bucket.n > projection.positions
             ):
-                gather(run, projection)
+                gather(wiring, run, projection)
             else:
                 spread(run, projection)
         else:
@@ -197,13 +198,14 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
             run.negative[place] = bucket.spike[i] & 1
 
 
-cdef inline void gather(Run* run, Projection* projection) noexcept nogil:
+cdef inline void gather(Wiring wiring, Run* run, Projection* projection) noexcept nogil:
     """Let every target position collect the spikes that reach it: its sums stay in registers."""
     cdef Gather what = Gather(
         projection.weights, projection.taps, projection.length, projection.outputs,
         projection.reads, projection.read_position, projection.read_tap, run.begin, run.channel,
+        NULL,
     )
-    run.on.gather(run.input, &what)
+    GATHER[wiring.precision](run.input, &what)
 
 
 cdef void spread(Run* run, Projection* projection) noexcept nogil:

@@ -6,6 +6,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from thresher.cython_ext.calendar cimport Bucket, push
+from thresher.cython_ext.gather cimport GATHER, Gather
 from thresher.cython_ext.measures cimport saw_evidence, undecided
 from thresher.cython_ext.models_run cimport (
     Core, allocate, count_in_windows, count_spike, is_waiting, neuron_of, observe, operate, packed,
@@ -24,7 +25,9 @@ cdef struct Run:
     Bucket* emitted           # slot * n_populations + population; spikes as `packed` writes them
     void* sum                 # neuron of a population -> what one step brings it
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
-    int64_t* entering         # spikes, by position
+    int32_t* channel          # entering spike, by position -> its channel
+    int8_t* payload           # and its payload
+    int32_t* found            # neurons that are to fire
 
 
 def run_models_lockstep(
@@ -57,9 +60,13 @@ def run_models_lockstep(
     run.emitted = <Bucket*>calloc(run.slots * wiring.n_populations, sizeof(Bucket))
     run.sum = malloc(wiring.largest * wiring.width)
     run.begin = <int32_t*>calloc(wiring.most_positions + 2, sizeof(int32_t))
-    run.entering = <int64_t*>malloc(wiring.largest * sizeof(int64_t))
+    run.channel = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
+    run.payload = <int8_t*>malloc(wiring.largest)
+    run.found = <int32_t*>malloc((wiring.largest + 1) * sizeof(int32_t))
     try:
-        if not (run.emitted and run.sum and run.begin and run.entering):
+        if not (
+            run.emitted and run.sum and run.begin and run.channel and run.payload and run.found
+        ):
             raise MemoryError
         with nogil:
             allocate(wiring, populations, &run.core)
@@ -86,7 +93,9 @@ def run_models_lockstep(
         free(run.emitted)
         free(run.sum)
         free(run.begin)
-        free(run.entering)
+        free(run.channel)
+        free(run.payload)
+        free(run.found)
         release(&run.core)
 
 
@@ -162,15 +171,17 @@ cdef void integrate(Wiring wiring, Populations populations, Run* run, int p) noe
 cdef void fire(Wiring wiring, Populations populations, Run* run, int p) noexcept nogil:
     """Fire the neurons of a population that are to, in index order."""
     cdef Core* core = &run.core
-    cdef int64_t first = wiring.offsets[p], end = wiring.offsets[p + 1], i
+    cdef int64_t first = wiring.offsets[p], end = wiring.offsets[p + 1], n, k
+    cdef int32_t i
     cdef int sign
     if core.failed:
         return
-    for i in range(first, end):
+    n = core.on.firing(&core.neurons, &populations.of[p], first, end, core.tick, run.found)
+    for k in range(n):
+        i = run.found[k]
         sign = core.on.sign(&core.neurons, &populations.of[p], i, core.tick)
-        if sign:
-            core.on.reset(&core.neurons, &populations.of[p], i, sign, core.tick)
-            emit(wiring, run, p, <int32_t>(i - first), sign)
+        core.on.reset(&core.neurons, &populations.of[p], i, sign, core.tick)
+        emit(wiring, run, p, <int32_t>(i - first), sign)
 
 
 cdef void receive(
@@ -185,7 +196,11 @@ cdef void receive(
     cdef int64_t i, first
     cdef int32_t neuron
     if projection.kind == RUNS:
-        enter(run, projection, bucket, sent, begin if differential else -1)
+        enter(run, projection, bucket)
+        if projection.outputs and not differential and 8 * bucket.n > projection.positions:
+            gather(wiring, run, projection)
+        else:
+            spread(run, projection, sent, begin if differential else -1)
         return
     arrival.sent = sent
     for i in range(bucket.n):
@@ -207,48 +222,62 @@ cdef void receive(
             )
 
 
-cdef void enter(
-    Run* run, Projection* projection, Bucket* bucket, int64_t sent, int64_t held
-) noexcept nogil:
-    """Add the spikes by the position at which they enter the kernel, stably.
-
-    Those of differential neurons bring more to the currents of their targets, which begin at
-    `held`; it is -1 for others.
-    """
-    cdef Core* core = &run.core
+cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil:
+    """Sort the spikes by the position at which they enter the kernel, stably; count operations."""
     cdef int32_t* begin = run.begin
-    cdef int32_t neuron, position, place, channel, first
-    cdef Arrival arrival
+    cdef int32_t neuron, position, place
     cdef int64_t i
-    arrival.sent = sent
     memset(begin, 0, (projection.positions + 2) * sizeof(int32_t))
     for i in range(bucket.n):
         position = projection.position[neuron_of(bucket.spike[i])]
         if position >= 0:
             begin[position + 2] += 1
     for i in range(projection.positions):
+        run.core.operations += <int64_t>begin[i + 2] * projection.reach[i]
         begin[i + 2] += begin[i + 1]
     for i in range(bucket.n):
-        position = projection.position[neuron_of(bucket.spike[i])]
+        neuron = neuron_of(bucket.spike[i])
+        position = projection.position[neuron]
         if position >= 0:
             place = begin[position + 1]
             begin[position + 1] += 1
-            run.entering[place] = bucket.spike[i]
-    for i in range(begin[projection.positions]):
-        neuron = neuron_of(run.entering[i])
-        position, channel = projection.position[neuron], projection.channel[neuron]
+            run.channel[place] = projection.channel[neuron]
+            run.payload[place] = <int8_t>sign_of(bucket.spike[i])
+
+
+cdef inline void gather(Wiring wiring, Run* run, Projection* projection) noexcept nogil:
+    """Let every target position collect the spikes that reach it: its sums stay in registers."""
+    cdef Gather what = Gather(
+        projection.weights, projection.taps, projection.length, projection.outputs,
+        projection.reads, projection.read_position, projection.read_tap, run.begin, run.channel,
+        run.payload,
+    )
+    GATHER[wiring.precision](run.sum, &what)
+
+
+cdef void spread(Run* run, Projection* projection, int64_t sent, int64_t held) noexcept nogil:
+    """Let every spike go to its targets, in the same order.
+
+    Those of differential neurons bring more to the currents of their targets, which begin at
+    `held`; it is -1 for others.
+    """
+    cdef Core* core = &run.core
+    cdef int32_t position, channel, first, k
+    cdef Arrival arrival
+    arrival.sent, arrival.weights = sent, projection.weights
+    for position in range(projection.positions):
         first = projection.runs[position]
-        core.operations += projection.reach[position]
-        arrival.base = <int64_t>(channel // projection.per_group) * projection.length
-        arrival.row = <int64_t>channel * projection.taps * projection.length
-        arrival.weights = projection.weights
         arrival.start, arrival.weight = projection.start + first, projection.weight + first
         arrival.extent = projection.extent + first
         arrival.n = projection.runs[position + 1] - first
-        arrival.sign = sign_of(run.entering[i])
-        core.on.add_runs(run.sum, &arrival)
-        if held >= 0:
-            core.on.hold_runs(&core.neurons, &arrival, held)
+        for k in range(run.begin[position], run.begin[position + 1]):
+            channel = run.channel[k]
+            arrival.base = <int64_t>(channel // projection.per_group) * projection.length
+            arrival.row = <int64_t>channel * projection.taps * projection.length
+            arrival.sign = run.payload[k]
+            core.on.add_runs(run.sum, &arrival)
+            if held >= 0:
+                core.on.hold_runs(&core.neurons, &arrival, held)
 
 
 cdef void emit(Wiring wiring, Run* run, int p, int32_t neuron, int sign) noexcept nogil:

@@ -130,33 +130,31 @@ static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, i
     }
 }
 
-/* List the neurons first..end that are to fire at a tick and are not refractory; max pools and
-   operators never are. Return how many; `found` has room for one more. */
-VARIANTS static int64_t OF(firing)(
-    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick,
-    int32_t *__restrict found)
+/* The same of a neuron without a leak, plain or graded, told by its potential and net count. */
+INLINE int OF(is_over)(const Neurons *c, const Population *p, int64_t i, real v, int graded)
 {
-    const OF(now) now = OF(moment)(c->ramp, tick < c->end ? tick : c->end, c->ticks_per_step);
+    if (!graded)
+        return v >= READ(c->theta, i);
+    return ((v >= READ(c->above, i)) & (c->n[i] < p->most))
+           | ((v < READ(c->below, i)) & (c->n[i] > p->least));
+}
+
+INLINE int64_t OF(list_over)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick,
+    int32_t *__restrict found, int graded, int ramps)
+{
+    const OF(now) now
+        = OF(moment)(c->ramp, !ramps ? 0 : tick < c->end ? tick : c->end, c->ticks_per_step);
     const real *__restrict v = c->v, *__restrict current = c->current;
-    const real *__restrict above = p->model == GRADED ? c->above : c->theta;
     const int32_t *__restrict allowed = c->allowed, today = (int32_t)tick;
     int64_t n = 0, i = first;
-    for (; (p->model == GRADED || p->model == PLAIN) && i + LANES <= end; i += LANES) {
+    for (; i + LANES <= end; i += LANES) {
         uint8_t fires[LANES];
         uint64_t eight[LANES / 8];
-        if (p->model == GRADED) {
-            const real *__restrict below = c->below;
-            const int32_t *__restrict sent = c->n;
-            for (int lane = 0; lane < LANES; lane++) {
-                const real potential = v[i + lane] + OF(RISE)(current[i + lane], now);
-                fires[lane] = (((potential >= above[i + lane]) & (sent[i + lane] < p->most))
-                               | ((potential < below[i + lane]) & (sent[i + lane] > p->least)))
-                              & (allowed[i + lane] <= today);
-            }
-        } else {
-            for (int lane = 0; lane < LANES; lane++)
-                fires[lane] = (v[i + lane] + OF(RISE)(current[i + lane], now) >= above[i + lane])
-                              & (allowed[i + lane] <= today);
+        for (int lane = 0; lane < LANES; lane++) {
+            const int64_t j = i + lane;
+            const real potential = ramps ? v[j] + OF(RISE)(current[j], now) : v[j];
+            fires[lane] = OF(is_over)(c, p, j, potential, graded) & (allowed[j] <= today);
         }
         memcpy(eight, fires, LANES);
         for (int half = 0; half < LANES / 8; half++)
@@ -164,8 +162,29 @@ VARIANTS static int64_t OF(firing)(
                 found[n++] = (int32_t)i + 8 * half + lowest_bit(eight[half]) / 8;
     }
     for (; i < end; i++) {
+        const real potential = ramps ? v[i] + OF(RISE)(current[i], now) : v[i];
         found[n] = (int32_t)i;
-        n += allowed[i] <= today && OF(sign)(c, p, i, tick) != 0;
+        n += OF(is_over)(c, p, i, potential, graded) & (allowed[i] <= today);
+    }
+    return n;
+}
+
+/* List the neurons first..end that are to fire at a tick and are not refractory; max pools and
+   operators never are. Return how many; `found` has room for one more. */
+VARIANTS static int64_t OF(firing)(
+    const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick,
+    int32_t *found)
+{
+    int64_t n = 0;
+    if (p->model == GRADED)
+        return c->lockstep ? OF(list_over)(c, p, first, end, tick, found, 1, 0)
+            : OF(list_over)(c, p, first, end, tick, found, 1, 1);
+    if (p->model == PLAIN)
+        return c->lockstep ? OF(list_over)(c, p, first, end, tick, found, 0, 0)
+            : OF(list_over)(c, p, first, end, tick, found, 0, 1);
+    for (int64_t i = first; i < end; i++) {
+        found[n] = (int32_t)i;
+        n += c->allowed[i] <= tick && OF(sign)(c, p, i, tick) != 0;
     }
     return n;
 }
@@ -199,13 +218,12 @@ INLINE OF(estimate) OF(ahead)(
     const real v = READ(c->v, i), current = READ(c->current, i), theta = READ(c->theta, i);
     const real above = graded ? READ(c->above, i) : theta;
     const real below = graded ? READ(c->below, i) : theta;
-    const real soon = v + OF(RISE)(current, then);
+    const int fires = OF(is_over)(c, p, i, v + OF(RISE)(current, then), graded);
     const OF(estimate) inverse = c->inverse[i], barred = (OF(estimate))(c->allowed[i] - today);
     const OF(estimate) bound = (OF(estimate))(inverse < 0 ? below : above);
     const OF(estimate) way = bound - (OF(estimate))v;
     const OF(estimate) size = SIZE((OF(estimate))v) + SIZE(bound) + (OF(estimate))theta;
     const int up = !graded | (c->n[i] < p->most), down = graded & (c->n[i] > p->least);
-    const int fires = (up & (soon >= above)) | (down & (soon < below));
     const int opens = (up & (inverse > 0)) | (down & (inverse < 0));
     OF(estimate) ahead
         = way * inverse - flowed - 2 - (OF(estimate))DOUBT * (size * SIZE(inverse) + all);
