@@ -130,7 +130,7 @@ static inline void OF(reset)(const Neurons *c, const Population *p, int64_t i, i
     }
 }
 
-/* The same of a neuron without a leak, plain or graded, told by its potential and net count. */
+/* Tell whether a neuron without a leak, plain or graded, is to fire at a potential. */
 INLINE int OF(is_over)(const Neurons *c, const Population *p, int64_t i, real v, int graded)
 {
     if (!graded)
@@ -277,6 +277,14 @@ VARIANTS static int64_t OF(due)(
     return soonest;
 }
 
+INLINE int OF(is_over_at_either)(
+    const Neurons *c, const Population *p, int64_t i, OF(now) now, OF(now) then, int graded)
+{
+    const real v = READ(c->v, i), current = READ(c->current, i);
+    return OF(is_over)(c, p, i, v + OF(RISE)(current, now), graded)
+           | OF(is_over)(c, p, i, v + OF(RISE)(current, then), graded);
+}
+
 /* Tell whether none of the neurons first..end, which a spike has just reached, can fire from `tick`
    up to `until` unless more arrives: a potential lies between those at both ticks until then. */
 VARIANTS static int OF(quiet)(
@@ -284,24 +292,16 @@ VARIANTS static int OF(quiet)(
 {
     const OF(now) now = OF(moment)(c->ramp, tick < c->end ? tick : c->end, c->ticks_per_step);
     const OF(now) then = OF(moment)(c->ramp, until < c->end ? until : c->end, c->ticks_per_step);
-    const real *__restrict v = c->v, *__restrict current = c->current, *__restrict theta = c->theta;
-    const int32_t *__restrict n = c->n, *__restrict allowed = c->allowed;
+    const real *__restrict v = c->v, *__restrict theta = c->theta;
+    const int32_t *__restrict allowed = c->allowed;
     const int32_t last = until < INT32_MAX ? (int32_t)until : INT32_MAX;
     int fires = 0;
     if (p->model == GRADED) {
-        const real *__restrict above = c->above, *__restrict below = c->below;
-        for (int64_t i = first; i < end; i++) {
-            const real one = v[i] + OF(RISE)(current[i], now);
-            const real two = v[i] + OF(RISE)(current[i], then);
-            fires |= ((((one >= above[i]) | (two >= above[i])) & (n[i] < p->most))
-                      | (((one < below[i]) | (two < below[i])) & (n[i] > p->least)))
-                   & (allowed[i] <= last);
-        }
+        for (int64_t i = first; i < end; i++)
+            fires |= OF(is_over_at_either)(c, p, i, now, then, 1) & (allowed[i] <= last);
     } else if (p->model == PLAIN) {
         for (int64_t i = first; i < end; i++)
-            fires |= ((v[i] + OF(RISE)(current[i], now) >= theta[i])
-                      | (v[i] + OF(RISE)(current[i], then) >= theta[i]))
-                   & (allowed[i] <= last);
+            fires |= OF(is_over_at_either)(c, p, i, now, then, 0) & (allowed[i] <= last);
     } else if (p->model == LEAKY && until <= c->end) {
         const real left = READ(p->decay, until - tick < p->decays ? until - tick : p->decays - 1);
         const real *__restrict v_inf = c->v_inf;
