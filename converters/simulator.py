@@ -1,5 +1,6 @@
 """Simulator: what a pass that needs spikes asks for; whoever starts a conversion brings one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +58,13 @@ class Layers(Protocol):
 
     def keep(self, graph: Graph, population: str) -> Sent:
         """Return what it sends for all images, and hold it for the populations that follow."""
+
+    def inflow(self, graph: Graph, node: str) -> Iterator[Array]:
+        """Yield what a linear node gives in every step, (steps, *shape), image by image.
+
+        It is the sum of its bias and the post-synaptic potentials that the populations before it
+        bring, which were kept.
+        """
 
     def drop(self, population: str) -> None:
         """Forget what a population sent, which nothing that follows needs."""

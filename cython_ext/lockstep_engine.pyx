@@ -30,7 +30,7 @@ cdef struct Run:
     uint8_t* fired            # neuron of a population -> whether it fires; padded to eights
     int32_t* begin            # position -> first of the spikes that enter there; one more at the end
     int32_t* channel          # entering spike -> its channel
-    uint8_t* negative         # entering spike -> whether its sign is negative
+    int8_t* payload           # entering spike -> 1, or -1 where its sign is negative
     double* values            # two per class: value, value at t_start
     int64_t operations
     int64_t events
@@ -76,11 +76,11 @@ def run_lockstep(
     run.found = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
     run.begin = <int32_t*>calloc(wiring.most_positions + 2, sizeof(int32_t))
     run.channel = <int32_t*>malloc(wiring.largest * sizeof(int32_t))
-    run.negative = <uint8_t*>malloc(wiring.largest)
+    run.payload = <int8_t*>malloc(wiring.largest)
     try:
         if not (
             run.emitted and run.values and run.input and run.fired and run.found and run.begin
-            and run.channel and run.negative
+            and run.channel and run.payload
         ):
             raise MemoryError
         with nogil:
@@ -106,7 +106,7 @@ def run_lockstep(
         free(run.found)
         free(run.begin)
         free(run.channel)
-        free(run.negative)
+        free(run.payload)
         free_spikes(&run.spikes)
 
 
@@ -158,9 +158,7 @@ cdef void integrate(Wiring wiring, Run* run, int p) noexcept nogil:
         bucket = emitted(wiring, run, sent, projection.source)
         if projection.kind == RUNS:
             enter(run, projection, bucket)
-            if projection.outputs and not wiring.driven[projection.source] and (
-                8 * bucket.n > projection.positions
-            ):
+            if projection.outputs and 8 * bucket.n > projection.positions:
                 gather(wiring, run, projection)
             else:
                 spread(run, projection)
@@ -195,7 +193,7 @@ cdef void enter(Run* run, Projection* projection, Bucket* bucket) noexcept nogil
             place = begin[position + 1]
             begin[position + 1] += 1
             run.channel[place] = projection.channel[neuron]
-            run.negative[place] = bucket.spike[i] & 1
+            run.payload[place] = -1 if bucket.spike[i] & 1 else 1
 
 
 cdef inline void gather(Wiring wiring, Run* run, Projection* projection) noexcept nogil:
@@ -205,6 +203,8 @@ cdef inline void gather(Wiring wiring, Run* run, Projection* projection) noexcep
         projection.reads, projection.read_position, projection.read_tap, run.begin, run.channel,
         NULL,
     )
+    if wiring.driven[projection.source]:
+        what.payload = run.payload
     GATHER[wiring.precision](run.input, &what)
 
 
@@ -221,7 +221,7 @@ cdef void spread(Run* run, Projection* projection) noexcept nogil:
             run.on.spread(
                 run.input, base, projection.weights, row, projection.start + first,
                 projection.weight + first, projection.extent + first,
-                -1 if run.negative[k] else 1, projection.runs[position + 1] - first,
+                run.payload[k], projection.runs[position + 1] - first,
             )
 
 

@@ -4,8 +4,9 @@ What a population sends depends only on its image and on the populations before 
 that is changed layer by layer need not be run from its input again for every layer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,12 @@ from thresher.ir.threads import map_in_threads
 from thresher.sim import options as checks
 from thresher.sim.compile import compile_graph
 from thresher.sim.compiled import obstacle
-from thresher.sim.contract import ENGINES, Options, Run, Stimulus
+from thresher.sim.contract import ENGINES, Options, SampleRun, Stimulus
 from thresher.sim.encoders import ENCODERS
-from thresher.sim.network import Network, Population, RunSynapses, SparseSynapses
+from thresher.sim.network import Network, Population, Reals, RunSynapses, SparseSynapses
 from thresher.sim.stimulus import Stimuli
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +75,37 @@ class Replay:
             Where a source was not kept.
         """
         part = replace(graph.upto(name), outputs=(name,), readout=Readout(kind="spikes"))
+        return self._each(part, images, _sent)
+
+    def potentials(self, part: Graph) -> Iterator[Reals]:
+        """Yield the potentials of a graph's readout, which does not fire, at every tick.
+
+        They are (ticks, neurons), in the engines' order; what the readout reads was kept before.
+
+        Raises
+        ------
+        SimulationError
+            Where a source was not kept.
+        """
+        return self._each(part, None, lambda found, _: found.watched)
+
+    def _each(
+        self, part: Graph, images: int | None, read: Callable[[SampleRun, int], T]
+    ) -> Iterator[T]:
+        """Run the last population of a graph on what was kept, and read each run and its ticks."""
         network = compile_graph(part)
+        *_, last = network.populations
         rank = _receiving(network)[0].rank
         sources = sorted({p.source for p in network.projections if p.target == rank})
-        kept = [self._what_was_sent(network.populations[source], name) for source in sources]
+        kept = [self._what_was_sent(network.populations[source], last.name) for source in sources]
         offsets = np.cumsum([0, *(network.populations[source].size for source in sources)])
         alone = _alone(network, sources, offsets)
-        options = replace(self._options, record=(*(False for _ in alone.populations[1:]), True))
+        seen = range(*alone.offsets[-2:].tolist())
+        options = replace(
+            self._options,
+            record=(*(False for _ in alone.populations[1:]), last.fires),
+            watch=() if last.fires else tuple(seen),
+        )
         run = ENGINES.get("reference" if obstacle(alone) else "cython").prepare(alone, options)
         stimuli = Stimuli(
             part, alone, ENCODERS.get("constant"), options.steps, options.ticks_per_step, 0
@@ -86,11 +113,11 @@ class Replay:
         n = len(self.x) if images is None else min(images, len(self.x))
         x = self.x[:n]
 
-        def one(item: tuple[int, NDArray[np.floating]]) -> Spikes:
+        def one(item: tuple[int, NDArray[np.floating]]) -> T:
             index, image = item
             stimulus, _ = stimuli.of(image, index)
             driven = _with_spikes(stimulus, [each[index] for each in kept], offsets)
-            return _sent(run, driven, options.ticks)
+            return read(run(driven), options.ticks)
 
         numbered = enumerate(image for block in image_blocks(part, x) for image in block)
         return map_in_threads(one, numbered, self.threads)
@@ -178,8 +205,7 @@ def _with_spikes(stimulus: Stimulus, sources: list[Spikes], offsets: NDArray[np.
     return replace(stimulus, ticks=ticks, neurons=neurons, signs=np.ones(len(ticks), np.int8))
 
 
-def _sent(run: Run, stimulus: Stimulus, ticks: int) -> Spikes:
-    found = run(stimulus)
+def _sent(found: SampleRun, ticks: int) -> Spikes:
     first = np.searchsorted(found.ticks, np.arange(1, ticks + 2))
     smallest = np.min_scalar_type(int(found.neurons.max(initial=0)))
     return Spikes(first, found.neurons.astype(smallest))

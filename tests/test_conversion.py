@@ -42,3 +42,21 @@ def test_values_of_the_output_add_up_to_the_membrane_that_decides(data: st.DataO
     np.testing.assert_array_equal(
         np.cumsum(values, axis=1).reshape(len(x), STEPS, -1), run.trace.membranes[output]
     )
+
+
+@settings(max_examples=50)
+@given(data=st.data(), ticks=st.sampled_from([None, 4]))
+def test_what_reaches_a_node_is_the_same_of_kept_spikes_as_of_the_whole_network(
+    data: st.DataObject, ticks: int | None
+) -> None:
+    graph = data.draw(graphs(readouts=("membrane",), resets=("soft", "hard")))
+    x = data.draw(images(graph, 2))
+    simulator = EngineSimulator(threads=1)
+    layers = simulator.layers(x, STEPS, ticks)
+    for node in graph:
+        if node.spiking is not None:
+            layers.keep(graph, node.name)
+        else:
+            found = [*layers.inflow(graph, node.name)]
+            expected = simulator.values(graph, x, STEPS, node.name, ticks)
+            np.testing.assert_array_equal(found, expected)

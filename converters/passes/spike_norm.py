@@ -1,9 +1,9 @@
 """spike-norm: thresholds from the spikes of the layers before, one layer after another."""
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar
 
+from thresher.converters.layer_values import last_uses
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import (
     expect_no_pool_before,
@@ -16,9 +16,6 @@ from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, ruled
 from thresher.ir.operation import pool_before
 from thresher.ir.ops import Identity
-
-BLOCK = 2**22
-"""Values of a layer that are held at once, over images and steps: 16 MB."""
 
 
 @register_pass
@@ -43,7 +40,6 @@ class SpikeNorm(Pass):
     no step brought anything positive takes 1. A spike that makes up for others brings more than the
     mean input, so thresholds are larger than activations and rates are low: take many steps, or
     'scale-thresholds'. A layer that no spike reaches in T steps is measured by its biases alone.
-    The layers before run anew for every layer.
     """
 
     name: ClassVar[str] = "spike-norm"
@@ -51,33 +47,38 @@ class SpikeNorm(Pass):
     reset: str = ruled(ChoiceRule(("hard", "soft")), "hard")
 
     def apply(self, graph: Graph, context: Context) -> Graph:
+        images, steps = context.images, context.time_steps
+        layers = context.spikes.layers(images, steps, None)
+        last = last_uses(graph)
         for node in context.walk(graph):
             fires = is_firing_readout(graph, node)
             if not (node.op.can_spike or fires):
                 continue
             if self.reset == "hard":
                 expect_no_pool_before(graph, node, "of which hard reset would lose a part")
-            most = _largest_inflow(graph, node, context)
-            why = f"the most in one of {context.time_steps} steps on {len(context.images)} images"
+            inflow = layers.inflow(*_summed(graph, node))
+            most = max(float(of_an_image.max()) for of_an_image in inflow)
+            why = f"the most in one of {steps} steps on {len(images)} images"
             why += about_biases(graph, node.name)
             threshold, why = settled(node, most, why)
             context.note(node.name, "threshold", why)
             spiking = Spiking(threshold=threshold, reset=self.reset)
             graph = graph.replace(node.name, spiking=spiking)
+            layers.keep(graph, node.name)
+            for done in [name for name, end in last.items() if end == node.name]:
+                layers.drop(done)
         return with_input_threshold(graph, context)
 
 
-def _largest_inflow(graph: Graph, node: Node, context: Context) -> float:
-    """Return the most that a step brings any neuron of a node over all images."""
-    pool, name = pool_before(graph, node), node.name
+def _summed(graph: Graph, node: Node) -> tuple[Graph, str]:
+    """Return the node that gives what reaches a population, and a graph in which it is linear."""
+    pool = pool_before(graph, node)
     if pool is not None:
-        name = pool.inputs[0]
+        (name,) = pool.inputs
         if name not in graph:
             raise PassError("its max pool reads the image; expected a layer before it")
-    elif node.op.can_spike:
+        return graph, name
+    if node.op.can_spike:
         summed = replace(node, op=Identity(), spiking=None)
-        graph = graph.replace_all({node.name: summed})
-    steps, images = context.time_steps, context.images
-    at_once = max(1, BLOCK // (steps * prod(graph.shapes[name])))
-    blocks = (images[start : start + at_once] for start in range(0, len(images), at_once))
-    return max(float(context.spikes.values(graph, block, steps, name).max()) for block in blocks)
+        return graph.replace_all({node.name: summed}), node.name
+    return graph, node.name

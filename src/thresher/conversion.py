@@ -1,6 +1,6 @@
 """Conversion with a simulator at hand, for the passes that calibrate on spikes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -76,6 +76,16 @@ class EngineLayers:
     def keep(self, graph: Graph, population: str) -> Sent:
         """Return what it sends for all images, and hold it for the populations that follow."""
         return self._count(graph, population, self.replay.keep(graph, population))
+
+    def inflow(self, graph: Graph, node: str) -> Iterator[Array]:
+        """Yield what a linear node gives in every step, (steps, *shape), image by image."""
+        part, _ = _probed(graph, node)
+        shape, ticks = graph.shapes[node], self.ticks_per_step or 1
+        in_order = np.argsort(engine_order(shape))
+        for potentials in self.replay.potentials(part):
+            sums = potentials[ticks - 1 :: ticks, in_order].astype(np.float64)
+            found = np.diff(sums, axis=0, prepend=0).astype(np.float32)
+            yield found.reshape(self.steps, *shape)
 
     def drop(self, population: str) -> None:
         """Forget what a population sent."""

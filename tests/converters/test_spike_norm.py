@@ -6,7 +6,7 @@ from small_graphs import chain, identity_linear, relu_net, tensor, with_nodes
 
 from thresher.conversion import EngineSimulator
 from thresher.converters import Context
-from thresher.converters.passes import SpikeNorm, spike_norm
+from thresher.converters.passes import SpikeNorm
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.ops import Add, ClippedRelu, Flatten, Linear, Relu
 
@@ -62,14 +62,6 @@ def test_thresholds_are_the_largest_sums_of_a_step(reset: str) -> None:
     expected = [currents.max(), sums.max(), second.max()]
     assert [snn[f"relu{i}"].spiking.threshold for i in (1, 2, 3)] == expected
     assert {snn[f"relu{i}"].spiking.reset for i in (1, 2, 3)} == {reset}
-
-
-def test_a_few_images_at_a_time_give_the_same_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_once = normed(residual(), X)
-
-    monkeypatch.setattr(spike_norm, "BLOCK", 3 * STEPS * 6)
-
-    assert normed(residual(), X) == at_once
 
 
 def test_spikes_that_make_up_for_others_bring_more_than_the_ann_s_activation() -> None:
