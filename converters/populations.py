@@ -11,7 +11,7 @@ from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking, Tensor
-from thresher.ir.operation import pool_before
+from thresher.ir.operation import is_before_neurons, pool_before
 from thresher.ir.ops import LeakyRelu
 from thresher.ir.spiking import EXPECTATION, Value
 from thresher.ir.time_codes import TIME_CODED
@@ -43,6 +43,12 @@ def is_firing_readout(graph: Graph, node: Node) -> bool:
     """Tell whether a node is the output and fires by neurons that add up, not by operators."""
     fires = node.name in graph.outputs and graph.readout.kind == "spikes"
     return fires and not (node.op.can_operate and not node.op.can_spike)
+
+
+def follows_function(graph: Graph, node: Node) -> bool:
+    """Tell whether a node fires by a function of what reaches it, as a max pool of spikes does."""
+    op = node.op
+    return op.can_operate and not op.can_spike and not is_before_neurons(graph, node)
 
 
 def with_input_threshold(graph: Graph, context: Context) -> Graph:

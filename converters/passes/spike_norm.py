@@ -1,21 +1,28 @@
 """spike-norm: thresholds from the spikes of the layers before, one layer after another."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 from thresher.converters.layer_values import last_uses
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import (
     expect_no_pool_before,
+    follows_function,
     is_firing_readout,
     with_input_threshold,
 )
+from thresher.converters.simulator import Array, Layers
 from thresher.converters.synapses import about_biases, settled
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, ruled
 from thresher.ir.operation import pool_before
 from thresher.ir.ops import Identity
+
+BLOCK = 2**22
+"""Values of a layer that are held at once, over images and steps: 16 MB."""
 
 
 @register_pass
@@ -40,6 +47,7 @@ class SpikeNorm(Pass):
     no step brought anything positive takes 1. A spike that makes up for others brings more than the
     mean input, so thresholds are larger than activations and rates are low: take many steps, or
     'scale-thresholds'. A layer that no spike reaches in T steps is measured by its biases alone.
+    Behind operators and max pools of spikes, the layers before run anew for every layer.
     """
 
     name: ClassVar[str] = "spike-norm"
@@ -56,18 +64,35 @@ class SpikeNorm(Pass):
                 continue
             if self.reset == "hard":
                 expect_no_pool_before(graph, node, "of which hard reset would lose a part")
-            inflow = layers.inflow(*_summed(graph, node))
-            most = max(float(of_an_image.max()) for of_an_image in inflow)
+            most = max(float(part.max()) for part in _inflow(graph, node, context, layers))
             why = f"the most in one of {steps} steps on {len(images)} images"
             why += about_biases(graph, node.name)
             threshold, why = settled(node, most, why)
             context.note(node.name, "threshold", why)
             spiking = Spiking(threshold=threshold, reset=self.reset)
             graph = graph.replace(node.name, spiking=spiking)
-            layers.keep(graph, node.name)
+            if _sums_alone(graph, node):
+                layers.keep(graph, node.name)
             for done in [name for name, end in last.items() if end == node.name]:
                 layers.drop(done)
         return with_input_threshold(graph, context)
+
+
+def _inflow(graph: Graph, node: Node, context: Context, layers: Layers) -> Iterator[Array]:
+    """Yield what every step brings a population, (..., steps, *shape), some images at a time."""
+    summed, name = _summed(graph, node)
+    if _sums_alone(graph, node):
+        yield from layers.inflow(summed, name)
+        return
+    images, steps = context.images, context.time_steps
+    at_once = max(1, BLOCK // (steps * prod(summed.shapes[name])))
+    for start in range(0, len(images), at_once):
+        yield context.spikes.values(summed, images[start : start + at_once], steps, name)
+
+
+def _sums_alone(graph: Graph, node: Node) -> bool:
+    """Tell whether all that fires before a node are neurons that add up, which can be kept."""
+    return not any(follows_function(graph, before) for before in graph.upto(node.name))
 
 
 def _summed(graph: Graph, node: Node) -> tuple[Graph, str]:

@@ -6,12 +6,16 @@ from typing import ClassVar
 from thresher.converters.calibrate import maxima
 from thresher.converters.names import tensor_name
 from thresher.converters.pass_ import Context, Pass, register_pass
-from thresher.converters.populations import LARGEST_PAYLOAD, scaled, settled_threshold
+from thresher.converters.populations import (
+    LARGEST_PAYLOAD,
+    follows_function,
+    scaled,
+    settled_threshold,
+)
 from thresher.errors import PassError
 from thresher.ir import Graph, Node, Spiking
 from thresher.ir.fields import ChoiceRule, FloatRule, IntRule, ruled
 from thresher.ir.inflow import deciding_node
-from thresher.ir.operation import is_before_neurons
 from thresher.ir.parameters import Parameters
 from thresher.ir.spiking import EXPECTATION
 
@@ -74,7 +78,7 @@ class UseOperators(Pass):
 
 def _has_no_neuron(graph: Graph, node: Node) -> bool:
     """Tell whether an operator is to stand for a node; refuse one at the output."""
-    if not node.op.can_operate or node.op.can_spike or is_before_neurons(graph, node):
+    if not follows_function(graph, node):
         return False
     if node.name in graph.outputs and deciding_node(graph) != node.name:
         return False

@@ -8,7 +8,7 @@ from thresher.conversion import EngineSimulator
 from thresher.converters import Context
 from thresher.converters.passes import SpikeNorm
 from thresher.ir import Graph, Node, Spiking
-from thresher.ir.ops import Add, ClippedRelu, Flatten, Linear, Relu
+from thresher.ir.ops import Add, ClippedRelu, Flatten, Linear, MaxPool2d, Relu
 
 RNG = np.random.default_rng(3)
 W1, W2, W3 = (RNG.integers(-8, 9, shape) / 8 for shape in ((6, 4), (6, 6), (3, 6)))
@@ -62,6 +62,24 @@ def test_thresholds_are_the_largest_sums_of_a_step(reset: str) -> None:
     expected = [currents.max(), sums.max(), second.max()]
     assert [snn[f"relu{i}"].spiking.threshold for i in (1, 2, 3)] == expected
     assert {snn[f"relu{i}"].spiking.reset for i in (1, 2, 3)} == {reset}
+
+
+def test_thresholds_behind_a_max_pool_of_spikes_are_those_that_its_spikes_bring() -> None:
+    # Thresholds are 1 and 1: the first of the pair fires at every step, and the pool follows it.
+    graph = chain(
+        (1, 1, 2),
+        ("relu1", Relu()),
+        ("pool", MaxPool2d(kernel=(1, 2))),
+        ("flat", Flatten()),
+        ("fc2", Linear(weight=tensor("fc2.weight", [[0.5]]))),
+        ("relu2", Relu()),
+        ("fc3", Linear(weight=tensor("fc3.weight", [[3.0]]))),
+        ("relu3", Relu()),
+    )
+
+    snn = normed(graph, np.array([[[[1.0, 0.25]]]], np.float32), reset="soft")
+
+    assert [snn[f"relu{i}"].spiking.threshold for i in (1, 2, 3)] == [1.0, 0.5, 1.5]
 
 
 def test_spikes_that_make_up_for_others_bring_more_than_the_ann_s_activation() -> None:
