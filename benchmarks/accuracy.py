@@ -24,6 +24,7 @@ from benchmarks.common import (
     write_csv,
     write_section,
 )
+from thresher.sim.compiled import compiled_available
 
 PAGE = ROOT / "docs" / "accuracy.md"
 CELLS = RESULTS / "accuracy.jsonl"
@@ -53,6 +54,9 @@ def fill(subject: Subject, wanted: Sequence[Key], store: Store, threads: int | N
     missing = [key for key in wanted if key not in store]
     if not missing:
         return
+    compiled, why_not = compiled_available()
+    if not compiled:
+        raise SystemExit(f"times would be those of the reference engine: {why_not}")
     most = max(key.images for key in missing)
     ann_predictions = np.argmax(thresher.evaluate(subject.graph, subject.x[:most]), axis=1)
     for done, key in enumerate(missing, 1):
