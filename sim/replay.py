@@ -93,7 +93,8 @@ class Replay:
         self, part: Graph, images: int | None, read: Callable[[SampleRun, int], T]
     ) -> Iterator[T]:
         """Run the last population of a graph on what was kept, and read each run and its ticks."""
-        network = compile_graph(part)
+        undecided = replace(part.readout, t_start=self._options.steps)
+        network = compile_graph(replace(part, readout=undecided))
         *_, last = network.populations
         rank = _receiving(network)[0].rank
         sources = sorted({p.source for p in network.projections if p.target == rank})

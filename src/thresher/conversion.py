@@ -48,6 +48,7 @@ class EngineSimulator:
                 steps=steps,
                 schedule="lockstep" if ticks_per_step is None else "async",
                 ticks_per_step=ticks_per_step,
+                confidence=0.0,
                 membranes={probe: range(prod(shape))},
                 threads=self.threads,
             )
