@@ -130,8 +130,8 @@ def _conditions(cells: Sequence[Cell]) -> str:
     dates = sorted({cell.measured for cell in cells})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
-        f"{describe_machine()}. thresher {thresher.__version__}, {describe_versions(['numpy'])}. "
-        f"{len(cells)} cells, measured {when}; float32 but where 'int' is said; "
+        f"Last measured on: {describe_machine()}. thresher {thresher.__version__}, "
+        f"{describe_versions(['numpy'])}. {len(cells)} cells, measured {when}; float32 but where 'int' is said; "
         f"{cells[0].key.calibration:,} calibration images."
     )
 
