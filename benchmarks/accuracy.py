@@ -131,8 +131,8 @@ def _conditions(cells: Sequence[Cell]) -> str:
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
         f"Last measured on: {describe_machine()}. thresher {thresher.__version__}, "
-        f"{describe_versions(['numpy'])}. {len(cells)} cells, measured {when}; float32 but where 'int' is said; "
-        f"{cells[0].key.calibration:,} calibration images."
+        f"{describe_versions(['numpy'])}. {len(cells)} cells, measured {when}; "
+        f"float32 but where 'int' is said; {cells[0].key.calibration:,} calibration images."
     )
 
 
