@@ -193,10 +193,12 @@ def test_closed_output_is_no_defect(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_on_a_full_disk_is_said_to_be_so(folder: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_on_a_full_disk_is_said_to_be_so(folder: Path, unbuffered: str) -> None:
+    environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         line = [*PYTHON, "validate", "tiny.yaml"]
-        done = subprocess.run(line, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
     message = "thresher: standard output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, message)
 

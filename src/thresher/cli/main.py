@@ -93,16 +93,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         status = STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()
         return FAILED
     except Exception as error:
         if debug:
             traceback.print_exception(error)
         status, message = _explain(error)
         _say(message)
+        _drop_unwritten()
     if status == STOPPED:
         _say("stopped")
     return status or DONE
+
+
+def _drop_unwritten() -> None:
+    """Keep Python from trying once more, at its exit, what standard output did not take."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: Exception) -> tuple[int, str]:
