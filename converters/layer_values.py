@@ -29,7 +29,7 @@ class LayerValues:
         parts = [preprocess(graph, images[part]) for part in _parts(len(images))]
         self.exact: dict[str, Array] = {graph.inputs[0].name: np.concatenate(parts)}
         self.spiking = dict(self.exact)
-        self._last = last_uses(graph)
+        self._last = _last_uses(graph)
 
     def step(self, name: str) -> None:
         """Compute a node in the ANN, and unless it fires in the spiking network."""
@@ -70,7 +70,7 @@ def _parts(n: int) -> list[slice]:
     return [slice(start, start + BATCH) for start in range(0, n, BATCH)]
 
 
-def last_uses(graph: Graph) -> dict[str, str]:
+def _last_uses(graph: Graph) -> dict[str, str]:
     """Map every node to the last population that it reaches through nodes that do not fire.
 
     What reaches the output without one is left out.

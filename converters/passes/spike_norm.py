@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
-from thresher.converters.layer_values import last_uses
 from thresher.converters.pass_ import Context, Pass, register_pass
 from thresher.converters.populations import (
     expect_no_pool_before,
@@ -57,10 +56,9 @@ class SpikeNorm(Pass):
     def apply(self, graph: Graph, context: Context) -> Graph:
         images, steps = context.images, context.time_steps
         layers = context.spikes.layers(images, steps, None)
-        last = last_uses(graph)
+        last = _last_readers(graph)
         for node in context.walk(graph):
-            fires = is_firing_readout(graph, node)
-            if not (node.op.can_spike or fires):
+            if not _fires(graph, node):
                 continue
             if self.reset == "hard":
                 expect_no_pool_before(graph, node, "of which hard reset would lose a part")
@@ -71,7 +69,7 @@ class SpikeNorm(Pass):
             context.note(node.name, "threshold", why)
             spiking = Spiking(threshold=threshold, reset=self.reset)
             graph = graph.replace(node.name, spiking=spiking)
-            if _sums_alone(graph, node):
+            if node.name in last:
                 layers.keep(graph, node.name)
             for done in [name for name, end in last.items() if end == node.name]:
                 layers.drop(done)
@@ -93,6 +91,27 @@ def _inflow(graph: Graph, node: Node, context: Context, layers: Layers) -> Itera
 def _sums_alone(graph: Graph, node: Node) -> bool:
     """Tell whether all that fires before a node are neurons that add up, which can be kept."""
     return not any(follows_function(graph, before) for before in graph.upto(node.name))
+
+
+def _last_readers(graph: Graph) -> dict[str, str]:
+    """Map every population to the last one that is run on what it sent, if there is one."""
+    last: dict[str, str] = {}
+    for node in graph:
+        if _fires(graph, node) and _sums_alone(graph, node):
+            last |= dict.fromkeys(_sources(graph, node), node.name)
+    return last
+
+
+def _sources(graph: Graph, node: Node) -> set[str]:
+    """Find the populations whose spikes reach a node."""
+    found: set[str] = set()
+    for before in (graph[name] for name in node.inputs if name in graph):
+        found |= {before.name} if _fires(graph, before) else _sources(graph, before)
+    return found
+
+
+def _fires(graph: Graph, node: Node) -> bool:
+    return node.op.can_spike or is_firing_readout(graph, node)
 
 
 def _summed(graph: Graph, node: Node) -> tuple[Graph, str]:

@@ -8,7 +8,7 @@ from thresher.conversion import EngineSimulator
 from thresher.converters import Context
 from thresher.converters.passes import SpikeNorm
 from thresher.ir import Graph, Node, Spiking
-from thresher.ir.ops import Add, ClippedRelu, Flatten, Linear, MaxPool2d, Relu
+from thresher.ir.ops import Add, ClippedRelu, Flatten, LeakyRelu, Linear, MaxPool2d, Relu
 
 RNG = np.random.default_rng(3)
 W1, W2, W3 = (RNG.integers(-8, 9, shape) / 8 for shape in ((6, 4), (6, 6), (3, 6)))
@@ -80,6 +80,17 @@ def test_thresholds_behind_a_max_pool_of_spikes_are_those_that_its_spikes_bring(
     snn = normed(graph, np.array([[[[1.0, 0.25]]]], np.float32), reset="soft")
 
     assert [snn[f"relu{i}"].spiking.threshold for i in (1, 2, 3)] == [1.0, 0.5, 1.5]
+
+
+def test_a_population_that_nothing_reads_is_not_run() -> None:
+    # A leaky ReLU has no neuron yet, with which it could be.
+    graph = chain(
+        (2,), ("fc1", Linear(weight=tensor("fc1.weight", np.eye(2)))), ("act", LeakyRelu())
+    )
+
+    snn = normed(graph, np.ones((2, 2), np.float32), reset="soft")
+
+    assert snn["act"].spiking.threshold == 1.0
 
 
 def test_spikes_that_make_up_for_others_bring_more_than_the_ann_s_activation() -> None:
