@@ -143,8 +143,9 @@ INLINE int64_t OF(list_over)(
     const Neurons *c, const Population *p, int64_t first, int64_t end, int64_t tick,
     int32_t *__restrict found, int graded, int ramps)
 {
-    const OF(now) now
-        = OF(moment)(c->ramp, !ramps ? 0 : tick < c->end ? tick : c->end, c->ticks_per_step);
+    const OF(now) now = ramps
+        ? OF(moment)(c->ramp, tick < c->end ? tick : c->end, c->ticks_per_step)
+        : (OF(now)){0};
     const real *__restrict v = c->v, *__restrict current = c->current;
     const int32_t *__restrict allowed = c->allowed, today = (int32_t)tick;
     int64_t n = 0, i = first;
