@@ -21,7 +21,7 @@ from thresher.ir.operation import pool_before
 from thresher.ir.ops import Identity
 
 BLOCK = 2**22
-"""Values of a layer that are held at once, over images and steps: 16 MB."""
+"""Values that a run of all layers before gives at once, over images and steps: 16 MB."""
 
 
 @register_pass

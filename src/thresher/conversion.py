@@ -48,7 +48,7 @@ class EngineSimulator:
                 steps=steps,
                 schedule="lockstep" if ticks_per_step is None else "async",
                 ticks_per_step=ticks_per_step,
-                confidence=0.0,
+                confidence=0.0,  # else a softmax of the whole node is taken at every tick
                 membranes={probe: range(prod(shape))},
                 threads=self.threads,
             )
